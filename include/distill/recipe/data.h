@@ -1,0 +1,58 @@
+// The `data` section of the recipe.
+#pragma once
+
+#include "distill/recipe/values.h"
+
+namespace distill {
+
+enum class Overflow { truncate, split };
+template <>
+struct EnumNames<Overflow> {
+  static constexpr std::pair<Overflow, std::string_view> kNames[] = {{Overflow::truncate, "truncate"}, {Overflow::split, "split"}};
+};
+
+struct SourceRecipe {
+  std::string path;      // .jsonl or .txt
+  double weight = 1;     // repetitions per epoch; 0.5 = a keyed half
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&SourceRecipe::path, "path", "a .jsonl or .txt file");
+    v(&SourceRecipe::weight, "weight", "repetitions per epoch: 1 = each row once, 0.5 = a half chosen by the seed");
+  }
+};
+
+enum class VocabularyCheck { check, assume_same };
+template <>
+struct EnumNames<VocabularyCheck> {
+  static constexpr std::pair<VocabularyCheck, std::string_view> kNames[] = {{VocabularyCheck::check, "check"},
+                                                                            {VocabularyCheck::assume_same, "assume_same"}};
+};
+
+struct DataRecipe {
+  std::vector<SourceRecipe> train;
+  std::vector<SourceRecipe> eval;
+  int64_t sequence_length = 1024;
+  bool packing = true;
+  bool shuffle = true;
+  Overflow overflow = Overflow::truncate;
+  bool append_eos = true;
+  bool assistant_only_loss = true;
+  VocabularyCheck vocabulary = VocabularyCheck::check;
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&DataRecipe::train, "train", "the training sources");
+    v(&DataRecipe::eval, "eval", "the held-out sources");
+    v(&DataRecipe::sequence_length, "sequence_length", "tokens per row at most");
+    v(&DataRecipe::packing, "packing", "several documents per row; they never attend to each other");
+    v(&DataRecipe::shuffle, "shuffle", "a new order every epoch; false: file order");
+    v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length");
+    v(&DataRecipe::append_eos, "append_eos", "end every text and completion with the end-of-sequence token");
+    v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
+      "loss on the completion or the assistant's turns only; false: on the prompt too");
+    v(&DataRecipe::vocabulary, "vocabulary", "`assume_same` skips the comparison of teacher's and student's vocabularies");
+  }
+};
+
+}  // namespace distill

@@ -1,0 +1,76 @@
+// The user's wish, as plain structs. Below this room nobody sees YAML.
+// Each struct lists its fields once (`fields`); reading, printing, schema, diff and fingerprint follow from that list.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "distill/core/error.h"
+#include "distill/recipe/data.h"
+#include "distill/recipe/objective.h"
+#include "distill/recipe/optim.h"
+#include "distill/recipe/student.h"
+#include "distill/recipe/teacher.h"
+#include "distill/recipe/train.h"
+
+namespace distill {
+
+struct Recipe {
+  std::optional<TeacherRecipe> teacher;
+  StudentRecipe student;
+  DataRecipe data;
+  std::vector<TermRecipe> objective = {TermRecipe{}};
+  OptimizerRecipe optimizer;
+  ScheduleRecipe schedule;
+  TrainRecipe train;
+  std::string output;
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&Recipe::teacher, "teacher", "the model to learn from; needed when a term reads it");
+    v(&Recipe::student, "student", "the model that learns").required();
+    v(&Recipe::data, "data", "what both read").required();
+    v(&Recipe::objective, "objective", "weighted terms; the total is the sum of weight * term");
+    v(&Recipe::optimizer, "optimizer", "how weights move");
+    v(&Recipe::schedule, "schedule", "the learning rate over time");
+    v(&Recipe::train, "train", "length, batch, precision, saving").required();
+    v(&Recipe::output, "output", "the run folder").required();
+  }
+};
+
+// Where a value of the resolved recipe came from: "default", "recipe.yaml:12", "--set".
+using Origins = std::map<std::string, std::string>;   // key: dotted path, list items by index: objective.0.weight
+
+struct LoadedRecipe {
+  Recipe recipe;
+  Origins origins;
+  std::vector<Complaint> warnings;   // findings that do not stop a run
+};
+
+// Reads and validates a recipe file. `overrides` are `a.b=c` texts of --set, applied in order, lists by index.
+// Throws RecipeError with every problem of the file and the overrides at once.
+LoadedRecipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+// The same for a text that is not in a file (the demo); `name` stands for the file in messages.
+LoadedRecipe parse_recipe(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides);
+
+// The whole recipe as YAML, defaults included. With origins, each line ends in a comment that says where the value came from.
+// parse_recipe of the result gives an equal recipe.
+std::string recipe_yaml(const Recipe& recipe, const Origins* origins = nullptr);
+
+// JSON Schema (2020-12) of the recipe, indented.
+std::string recipe_schema();
+
+// A hash over every value that may change the next loss; length, logging, saving, evaluation, device and output are left out.
+std::string recipe_fingerprint(const Recipe& recipe);
+// Lines `path: old -> new` for the values that recipe_fingerprint covers and that differ.
+std::vector<std::string> recipe_changes(const Recipe& before, const Recipe& after);
+
+// True when the term reads the teacher.
+bool needs_teacher(const TermRecipe& term);
+bool is_logits_term(TermFunction function);
+bool is_hidden_term(TermFunction function);
+bool is_attention_term(TermFunction function);
+
+}  // namespace distill

@@ -1,0 +1,69 @@
+// The `student` section of the recipe.
+#pragma once
+
+#include "distill/recipe/values.h"
+
+namespace distill {
+
+// A dropout rate, or the rates that config.json states.
+struct DropoutRecipe {
+  bool from_config = false;   // written `config`
+  double rate = 0;
+  bool operator==(const DropoutRecipe&) const = default;
+};
+
+struct InitRecipe {
+  JsonText config;            // the content of a Hugging Face config.json
+  std::string tokenizer;      // folder whose tokenizer files the student takes; the teacher's when empty
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&InitRecipe::config, "config", "the student's config.json, written as a mapping");
+    v(&InitRecipe::tokenizer, "tokenizer", "folder to take the tokenizer from; default: the teacher's");
+  }
+};
+
+struct LoraRecipe {
+  int64_t rank = 16;
+  double alpha = 32;
+  std::vector<std::string> targets;
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&LoraRecipe::rank, "rank", "rank of the adapters");
+    v(&LoraRecipe::alpha, "alpha", "scale of the adapters");
+    v(&LoraRecipe::targets, "targets", "projections that get an adapter");
+  }
+};
+
+struct ShrinkRecipe {
+  std::vector<int64_t> layers;
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&ShrinkRecipe::layers, "layers", "teacher blocks that the student keeps");
+  }
+};
+
+struct StudentRecipe {
+  std::string path;
+  std::optional<InitRecipe> init;
+  std::optional<ShrinkRecipe> shrink;
+  std::optional<LoraRecipe> lora;
+  DropoutRecipe dropout;
+  std::vector<std::string> freeze;
+  DTypeChoice save_dtype = DTypeChoice::automatic;
+
+  template <class Visit>
+  static void fields(Visit& v) {
+    v(&StudentRecipe::path, "path", "Hugging Face folder of the student");
+    v(&StudentRecipe::init, "init", "a student with fresh random weights");
+    v(&StudentRecipe::shrink, "shrink", "a student cut from the teacher").planned();
+    v(&StudentRecipe::lora, "lora", "train low-rank adapters only").planned();
+    v(&StudentRecipe::dropout, "dropout", "dropout rate in training; `config`: the rates of config.json");
+    v(&StudentRecipe::freeze, "freeze", "parts that are not trained: embeddings, head, norms, or layers.N");
+    v(&StudentRecipe::save_dtype, "save_dtype", "type of the saved student; auto: as the student was stored");
+  }
+};
+
+}  // namespace distill

@@ -1,0 +1,43 @@
+// Small value types that more than one section of the recipe uses: choices with names, and `x | none | auto` values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "distill/core/enum_names.h"
+#include "distill/core/units.h"
+
+namespace distill {
+
+enum class DTypeChoice { automatic, float32, float16, bfloat16 };
+template <>
+struct EnumNames<DTypeChoice> {
+  static constexpr std::pair<DTypeChoice, std::string_view> kNames[] = {{DTypeChoice::automatic, "auto"},
+                                                                        {DTypeChoice::float32, "float32"},
+                                                                        {DTypeChoice::float16, "float16"},
+                                                                        {DTypeChoice::bfloat16, "bfloat16"}};
+};
+
+// A number that the recipe may also give as a word (`none`, `auto`, `config`): empty = the word.
+template <class T>
+struct NoneOr {   // written `none`
+  std::optional<T> value;
+  bool operator==(const NoneOr&) const = default;
+};
+template <class T>
+struct AutoOr {   // written `auto`
+  std::optional<T> value;
+  bool operator==(const AutoOr&) const = default;
+};
+
+// Free-form text in JSON, for sections that another tool defines (a Hugging Face config). Empty = not given.
+struct JsonText {
+  std::string text;
+  bool operator==(const JsonText&) const = default;
+};
+
+}  // namespace distill
