@@ -1,0 +1,37 @@
+// A Hugging Face model folder: config.json, model.safetensors (or its index and shards), tokenizer files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "distill/core/json_reader.h"
+#include "distill/tensor/source.h"
+
+namespace distill {
+
+struct HfFolder {
+  std::filesystem::path path;
+  Json config;
+  std::unique_ptr<TensorSource> weights;
+};
+
+// InputError: no folder, no config.json, no weights (names what was looked for), formats that are not available yet.
+HfFolder open_hf_folder(const std::filesystem::path& path);
+// config.json alone.
+Json read_hf_config(const std::filesystem::path& path);
+
+struct HfSaveOptions {
+  at::ScalarType dtype = at::kFloat;               // floating-point tensors are converted tensor by tensor
+  uint64_t shard_bytes = uint64_t{5} << 30;
+  std::filesystem::path copy_files_from;           // tokenizer, template and generation_config, byte for byte; may be empty
+};
+
+// Writes config.json, the weights (one file, or shards with an index) and copied files under a temporary name beside `path`,
+// syncs, then renames; an existing folder is replaced only after the new one is complete.
+void save_hf_folder(const std::filesystem::path& path, const Json& config, const std::vector<NamedTensor>& weights,
+                    const HfSaveOptions& options);
+
+}  // namespace distill

@@ -1,0 +1,25 @@
+// The one face of a teacher: live now; quantised, streamed or cached later.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "distill/model/output.h"
+#include "distill/recipe/teacher.h"
+#include "distill/spec/spec.h"
+#include "distill/tensor/token_batch.h"
+
+namespace distill {
+
+class Teacher {
+ public:
+  virtual ~Teacher() = default;
+  // No gradients; the weights are never copied. Tensors of the output are in the teacher's own type.
+  virtual ForwardOutput forward(const TokenBatch& batch, const Needs& needs) = 0;
+  virtual const ModelSpec& spec() const = 0;
+};
+
+// `compute_dtype`: the training precision on this device, taken when the recipe says `auto`.
+std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device);
+
+}  // namespace distill
