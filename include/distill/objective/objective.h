@@ -1,0 +1,79 @@
+// The weighted sum of terms that is minimised. It says which signals it needs, and turns a student's and a teacher's
+// ForwardOutput into gradients. Conventions: DESIGN section 4 (sums over kept positions divided by those of the whole update).
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distill/model/output.h"
+#include "distill/recipe/objective.h"
+#include "distill/tensor/source.h"
+#include "distill/tensor/token_batch.h"
+
+namespace distill {
+
+// What an objective must know of a model.
+struct ModelShape {
+  int64_t num_layers = 0;
+  int64_t hidden_size = 0;
+  int64_t num_heads = 0;
+  int64_t vocab_size = 0;
+};
+
+struct ObjectiveOptions {
+  uint64_t seed = 0;
+  at::ScalarType master_dtype = at::kFloat;    // of projectors: float32, or float64 for proofs
+  at::ScalarType compute_dtype = at::kFloat;   // of the head GEMMs: the autocast type
+  at::Device device = at::kCPU;
+  int64_t vocabulary_limit = 0;                // ids from here on are dropped on both sides; 0 = no limit
+};
+
+// The counts that divide the sums: of the whole update, over all micro-batches and ranks, known before the first backward.
+struct UpdateCounts {
+  double kept = 0;
+  double tokens = 0;                           // that are not padding; divides terms with `positions: all`
+};
+
+class Objective {
+ public:
+  // RecipeError for a term that does not fit the models (layer out of range, `all` with unequal depths, no teacher).
+  Objective(std::vector<TermRecipe> terms, const ModelShape& student, const std::optional<ModelShape>& teacher,
+            const ObjectiveOptions& options);
+  Objective(Objective&&) noexcept;
+  ~Objective();
+
+  const Needs& student_needs() const;
+  const Needs& teacher_needs() const;          // empty: no teacher is read
+  const std::vector<std::string>& names() const;      // of the terms in the log, in recipe order
+  const std::vector<double>& weights() const;
+  // Trained projectors, float32 master, named `projector.<term>.<student layer>-<teacher layer>.weight`, [D_teacher, D_student].
+  const std::vector<NamedTensor>& parameters() const;
+
+  // One micro-batch: accumulates the gradient of loss_scale * sum(weight * term) into the student's leaves and the projectors.
+  // Returns the raw terms' contributions, float64 [terms] on the batch's device (T squared in, weight and scale out): they add
+  // up over the micro-batches of the update. `loss_scale`: float32 scalar tensor on the device, or undefined for 1.
+  // `teacher` may be null when teacher_needs() is empty.
+  at::Tensor backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
+                      const UpdateCounts& counts, const at::Tensor& loss_scale);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// Held-out figures of one micro-batch as sums over its kept positions, without gradients and without [B,T,V].
+struct HeldOutSums {
+  double cross_entropy = 0;
+  double kl = 0;                // teacher to student, temperature 1
+  double agreement = 0;         // positions where both have the same most probable id
+  int64_t kept = 0;
+};
+HeldOutSums held_out_sums(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
+                          at::ScalarType compute_dtype, int64_t vocabulary_limit);
+
+}  // namespace distill
