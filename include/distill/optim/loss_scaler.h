@@ -1,0 +1,42 @@
+// Dynamic loss scaling for float16: the loss is multiplied by a scale, gradients are divided by it once per update, an
+// overflow halves it and 2,000 clean updates in a row double it. Everything stays on the device: nothing waits.
+// Source: Micikevicius et al., Mixed Precision Training, 2018.
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace distill {
+
+class LossScaler {
+ public:
+  struct Options {
+    bool enabled = false;
+    double initial_scale = 65536;
+    double growth = 2, backoff = 0.5;
+    int64_t growth_interval = 2000;
+  };
+  struct State {
+    double scale = 1;
+    int64_t growth_tracker = 0;
+  };
+
+  LossScaler(const Options& options, at::Device device);
+  // float32 scalar; undefined when scaling is off.
+  const at::Tensor& scale() const { return scale_; }
+  // Divides the gradients by the scale in place.
+  void unscale_(at::TensorList grads) const;
+  // `found_inf`: float32 scalar, 1 when the update must not happen. Moves the scale.
+  void update(const at::Tensor& found_inf);
+
+  State state() const;             // waits for the device
+  void restore(const State& state);
+
+ private:
+  Options options_;
+  at::Tensor scale_, growth_tracker_;
+};
+
+}  // namespace distill

@@ -1,0 +1,45 @@
+// The optimizer: moments beside float32 (or float64) master weights, a step that can be skipped on the device, exact state.
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <vector>
+
+#include "distill/recipe/optim.h"
+#include "distill/tensor/source.h"
+
+namespace distill {
+
+// AdamW (Loshchilov and Hutter, 2019) over ATen's fused kernel. Decay applies to matrices only.
+class Optimizer {
+ public:
+  // Takes the parameters that require grad. All of one device and of one type, float32 or float64.
+  Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters);
+
+  const std::vector<NamedTensor>& parameters() const { return parameters_; }
+  // The gradients in parameter order; a parameter that got none in this update counts as zero.
+  std::vector<at::Tensor> gradients() const;
+  void zero_gradients();
+  // One update with the parameters' gradients. `found_inf` (float32 scalar): where it is 1, no bit of weights or moments moves.
+  void step(double learning_rate, const at::Tensor& found_inf);
+
+  // Moments `<name>.exp_avg`, `<name>.exp_avg_sq` and `step` (float32 scalar: updates that were not skipped).
+  std::vector<NamedTensor> state() const;
+  // Copies the values in. InputError when a tensor is missing or misshapen.
+  void restore(const TensorSource& source);
+
+ private:
+  struct Group {
+    std::vector<at::Tensor> weights, first_moments, second_moments, steps;
+    double weight_decay = 0;
+  };
+  void step_group(Group& group, double learning_rate, const at::Tensor& found_inf);
+
+  OptimizerRecipe recipe_;
+  std::vector<NamedTensor> parameters_;
+  std::vector<at::Tensor> first_moments_, second_moments_;
+  at::Tensor step_;            // shared by all parameters
+  Group matrices_, vectors_;
+};
+
+}  // namespace distill

@@ -1,0 +1,79 @@
+#include "distill/optim/optimizer.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "distill/core/error.h"
+#include "distill/tensor/restore.h"
+
+namespace distill {
+
+Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters) : recipe_(recipe) {
+  const at::NoGradGuard no_grad;
+  for (NamedTensor& parameter : parameters)
+    if (parameter.tensor.requires_grad()) parameters_.push_back(std::move(parameter));
+  if (parameters_.empty())
+    throw RecipeError({"student.freeze", "something to train", "every part frozen", "Remove a part from student.freeze.", ""});
+  step_ = at::zeros({}, parameters_.front().tensor.options().dtype(at::kFloat).requires_grad(false));
+  matrices_.weight_decay = recipe.weight_decay;
+  for (const NamedTensor& parameter : parameters_) {
+    Group& group = parameter.matrix ? matrices_ : vectors_;
+    first_moments_.push_back(at::zeros_like(parameter.tensor));
+    second_moments_.push_back(at::zeros_like(parameter.tensor));
+    group.weights.push_back(parameter.tensor);
+    group.first_moments.push_back(first_moments_.back());
+    group.second_moments.push_back(second_moments_.back());
+    group.steps.push_back(step_);
+  }
+}
+
+std::vector<at::Tensor> Optimizer::gradients() const {
+  std::vector<at::Tensor> gradients;
+  for (const NamedTensor& parameter : parameters_) {
+    at::Tensor& gradient = parameter.tensor.mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros_like(parameter.tensor, parameter.tensor.options().requires_grad(false));
+    gradients.push_back(gradient);
+  }
+  return gradients;
+}
+
+void Optimizer::zero_gradients() {
+  const at::NoGradGuard no_grad;
+  for (const NamedTensor& parameter : parameters_)
+    if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();   // kept: the next update needs it again
+}
+
+void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
+  const at::NoGradGuard no_grad;
+  step_.add_(1 - found_inf);
+  step_group(matrices_, learning_rate, found_inf);
+  step_group(vectors_, learning_rate, found_inf);
+}
+
+void Optimizer::step_group(Group& group, double learning_rate, const at::Tensor& found_inf) {
+  if (group.weights.empty()) return;
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& weight : group.weights) gradients.push_back(weight.grad());
+  at::_fused_adamw_(group.weights, gradients, group.first_moments, group.second_moments, {}, group.steps, learning_rate,
+                    recipe_.betas[0], recipe_.betas[1], group.weight_decay, recipe_.eps, /*amsgrad=*/false, /*maximize=*/false,
+                    /*grad_scale=*/{}, found_inf);
+}
+
+std::vector<NamedTensor> Optimizer::state() const {
+  std::vector<NamedTensor> state{{"step", step_}};
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    state.push_back({parameters_[i].name + ".exp_avg", first_moments_[i]});
+    state.push_back({parameters_[i].name + ".exp_avg_sq", second_moments_[i]});
+  }
+  return state;
+}
+
+void Optimizer::restore(const TensorSource& source) {
+  const at::NoGradGuard no_grad;
+  restore_tensors(state(), source);
+}
+
+}  // namespace distill
