@@ -1,0 +1,44 @@
+#include "distill/train/run_state.h"
+
+#include "distill/core/file.h"
+#include "distill/core/json_reader.h"
+
+namespace distill {
+
+void write_run_state(const fs::path& file, const RunState& state) {
+  const Json json = {{"format", 1},
+                     {"update", state.update},
+                     {"kept_tokens", state.kept_tokens},
+                     {"input_tokens", state.input_tokens},
+                     {"seconds", state.seconds},
+                     {"loss_scale", state.scaler.scale},
+                     {"growth_tracker", state.scaler.growth_tracker},
+                     {"consecutive_skips", state.consecutive_skips},
+                     {"skipped_updates", state.skipped_updates},
+                     {"num_threads", state.num_threads},
+                     {"data_rows", state.data_rows},
+                     {"data_kept_tokens", state.data_kept_tokens}};
+  WriteFile out(file);
+  out.write(json.dump(2) + "\n");
+  out.close();
+}
+
+RunState read_run_state(const fs::path& file) {
+  const std::string where = file.string();
+  const Json json = read_json_file(where);
+  RunState state;
+  state.update = json_int(json, "update", where);
+  state.kept_tokens = json_int(json, "kept_tokens", where);
+  state.input_tokens = json_int(json, "input_tokens", where);
+  state.seconds = json_double_or(json, "seconds", 0, where);
+  state.scaler.scale = json_double_or(json, "loss_scale", 1, where);
+  state.scaler.growth_tracker = json_int(json, "growth_tracker", where);
+  state.consecutive_skips = json_int(json, "consecutive_skips", where);
+  state.skipped_updates = json_int(json, "skipped_updates", where);
+  state.num_threads = json_int(json, "num_threads", where);
+  state.data_rows = json_int(json, "data_rows", where);
+  state.data_kept_tokens = json_int(json, "data_kept_tokens", where);
+  return state;
+}
+
+}  // namespace distill
