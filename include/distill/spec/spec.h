@@ -33,7 +33,7 @@ struct RopeSpec {
 
 // What one block may have of its own.
 struct LayerSpec {
-  int64_t window = 0;                 // sliding window in tokens; 0 = sees the whole past
+  int64_t window = 0;                 // sliding window in tokens, its own included; 0 = sees the whole past
 };
 
 struct ModelSpec {
