@@ -1,0 +1,30 @@
+#include "distill/checkpoint/hf_folder.h"
+#include "distill/teacher/live.h"
+
+namespace distill {
+namespace {
+
+at::ScalarType dtype_of(DTypeChoice choice, at::ScalarType automatic) {
+  switch (choice) {
+    case DTypeChoice::float32: return at::kFloat;
+    case DTypeChoice::float16: return at::kHalf;
+    case DTypeChoice::bfloat16: return at::kBFloat16;
+    case DTypeChoice::automatic: break;
+  }
+  return automatic;
+}
+
+}  // namespace
+
+std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device) {
+  const HfFolder folder = open_hf_folder(recipe.path);
+  const ModelSpec spec = read_spec(folder.config, (folder.path / "config.json").string());
+  LoadOptions options;
+  // On a CPU low precision saves nothing that matters, so `auto` keeps the teacher exact; float64 proofs want it wide.
+  const at::ScalarType automatic = device.is_cpu() && compute_dtype != at::kDouble ? at::kFloat : compute_dtype;
+  options.dtype = dtype_of(recipe.dtype, automatic);
+  options.device = device;
+  return std::make_unique<LiveTeacher>(Transformer::load(spec, *folder.weights, options));
+}
+
+}  // namespace distill

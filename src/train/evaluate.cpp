@@ -1,0 +1,48 @@
+#include "distill/train/evaluate.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "distill/core/stop.h"
+#include "distill/objective/objective.h"
+#include "distill/tensor/autocast.h"
+
+namespace distill {
+
+EvalEvent evaluate(const Transformer& student, Teacher* teacher, const Rows& rows, const EvaluateOptions& options) {
+  const at::NoGradGuard no_grad;
+  const auto start = std::chrono::steady_clock::now();
+  Needs logits;
+  logits.logits = true;
+  HeldOutSums sums;
+  for (const TokenBatch& host_batch : evaluation_batches(rows, options.batch_size)) {
+    check_stop();
+    const TokenBatch batch = host_batch.to(options.device);
+    ForwardOutput from_student;
+    {
+      const AutocastGuard autocast(options.device, options.precision.autocast);
+      from_student = student.forward(batch, logits, {});
+    }
+    std::optional<ForwardOutput> from_teacher;
+    if (teacher) from_teacher = teacher->forward(batch, logits);
+    const HeldOutSums part = held_out_sums(from_student, from_teacher ? &*from_teacher : nullptr, batch,
+                                           options.precision.compute(), options.vocabulary_limit);
+    sums.cross_entropy += part.cross_entropy;
+    sums.kl += part.kl;
+    sums.agreement += part.agreement;
+    sums.kept += part.kept;
+  }
+  const double kept = static_cast<double>(sums.kept);
+  EvalEvent event;
+  event.cross_entropy = sums.cross_entropy / kept;
+  event.perplexity = std::exp(event.cross_entropy);
+  if (teacher) event.kl = sums.kl / kept;
+  if (teacher) event.top1_agreement = sums.agreement / kept;
+  event.tokens = sums.kept;
+  event.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return event;
+}
+
+}  // namespace distill

@@ -1,0 +1,208 @@
+#include "distill/train/trainer.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "distill/checkpoint/safetensors.h"
+#include "distill/core/error.h"
+#include "distill/core/log.h"
+#include "distill/core/stop.h"
+#include "distill/tensor/restore.h"
+
+namespace distill {
+namespace {
+
+constexpr int64_t kMostConsecutiveSkips = 20;
+
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Adam's moments and the projectors: what training needs and the student does not.
+std::vector<NamedTensor> training_tensors(const StepParts& parts) {
+  std::vector<NamedTensor> tensors = parts.optimizer.state();
+  for (const NamedTensor& projector : parts.objective.parameters()) tensors.push_back(projector);
+  return tensors;
+}
+
+}  // namespace
+
+Trainer::Trainer(StepParts parts, UpdateStream& stream, const Schedule& schedule, const TrainerOptions& options,
+                 const RunFolder& folder, std::vector<Observer*> observers, std::function<EvalEvent()> evaluate)
+    : parts_(std::move(parts)), stream_(stream), schedule_(schedule), options_(options), folder_(folder),
+      observers_(std::move(observers)), evaluate_(std::move(evaluate)) {
+  state_.num_threads = at::get_num_threads();
+  state_.data_rows = options.data_rows;
+  state_.data_kept_tokens = options.data_kept_tokens;
+}
+
+bool Trainer::resume() {
+  const std::optional<Checkpoint> checkpoint = folder_.newest_checkpoint();
+  if (!checkpoint) return false;
+  RunState saved = read_run_state(checkpoint->path / "state.json");
+  if (saved.data_rows != state_.data_rows || saved.data_kept_tokens != state_.data_kept_tokens) {
+    throw InputError({folder_.path().string(),
+                      "the training data of the checkpoint (" + std::to_string(saved.data_rows) + " rows, " +
+                          std::to_string(saved.data_kept_tokens) + " kept tokens)",
+                      std::to_string(state_.data_rows) + " rows, " + std::to_string(state_.data_kept_tokens) + " kept tokens",
+                      "Restore the data, or start anew with --fresh.", ""});
+  }
+  if (saved.num_threads != state_.num_threads) {
+    log::warn("the checkpoint was made with " + std::to_string(saved.num_threads) + " threads, this run has " +
+              std::to_string(state_.num_threads) + ": same data and updates, last bits may differ");
+  }
+  restore_tensors(parts_.student.parameters(), *open_safetensors(checkpoint->path / "model.safetensors"));
+  const auto training = open_safetensors(checkpoint->path / "optimizer.safetensors");
+  restore_tensors(training_tensors(parts_), *training);
+  parts_.scaler.restore(saved.scaler);
+  saved.num_threads = state_.num_threads;
+  state_ = saved;
+  stream_.seek(state_.update);
+  last_saved_update_ = state_.update;
+  for (Observer* observer : observers_) observer->on_resume({state_.update, checkpoint->path.string()});
+  return true;
+}
+
+bool Trainer::run() {
+  const double began = now_seconds();
+  last_save_seconds_ = began;
+  while (!at_limit()) {
+    if (options_.max_seconds && now_seconds() - began >= *options_.max_seconds) break;
+    if (!step() || stop_signal() != 0) {
+      deliver_pending();
+      save();
+      for (Observer* observer : observers_) observer->flush();
+      check_stop();
+    }
+    evaluate_if_due(/*at_end=*/false);
+    save_if_due();
+  }
+  deliver_pending();
+  save();   // before the last evaluation: it may take long
+  const bool finished = state_.update >= options_.total_updates;
+  if (finished) evaluate_if_due(/*at_end=*/true);
+  for (Observer* observer : observers_) observer->flush();
+  return finished;
+}
+
+bool Trainer::at_limit() const {
+  return state_.update >= options_.total_updates || (options_.stop_at && state_.update >= *options_.stop_at);
+}
+
+bool Trainer::step() {
+  const double start = now_seconds();
+  Update update = stream_.next();
+  Pending pending;
+  pending.event.learning_rate = learning_rate(schedule_, state_.update + 1);
+  const std::optional<at::Tensor> values = run_step(parts_, update, pending.event.learning_rate);
+  if (!values) {
+    stream_.seek(state_.update);
+    return false;
+  }
+  pending.values = *values;
+  pending.event.step = ++state_.update;
+  pending.event.total_steps = options_.total_updates;
+  pending.event.tokens = update.kept_tokens;
+  pending.event.input_tokens = update.input_tokens;
+  state_.kept_tokens += update.kept_tokens;
+  state_.input_tokens += update.input_tokens;
+  pending_.push_back(std::move(pending));
+  // A CPU has nothing to wait for; on a GPU the figures are fetched for several updates at once.
+  if (parts_.device.is_cpu() || static_cast<int64_t>(pending_.size()) >= options_.flush_every || at_limit()) {
+    const at::Tensor waited = pending_.back().values.cpu();
+    const double elapsed = now_seconds() - start + waiting_seconds_;
+    waiting_seconds_ = 0;
+    for (Pending& one : pending_) one.event.seconds = elapsed / static_cast<double>(pending_.size());
+    state_.seconds += elapsed;
+    deliver_pending();
+  } else {
+    waiting_seconds_ += now_seconds() - start;
+  }
+  return true;
+}
+
+void Trainer::deliver_pending() {
+  std::vector<Pending> ready;
+  ready.swap(pending_);
+  for (Pending& one : ready) deliver(one);
+}
+
+void Trainer::deliver(Pending& pending) {
+  const at::Tensor values = pending.values.cpu();
+  const double* figures = values.const_data_ptr<double>();
+  StepEvent& event = pending.event;
+  const std::vector<std::string>& names = parts_.objective.names();
+  const std::vector<double>& weights = parts_.objective.weights();
+  for (size_t i = 0; i < names.size(); ++i) {
+    event.terms.emplace_back(names[i], figures[i]);
+    event.loss += weights[i] * figures[i];
+  }
+  figures += names.size();
+  event.grad_norm = figures[0];
+  event.skipped = figures[1] != 0;
+  const bool teacher_finite = figures[2] != 0;
+  event.loss_scale = figures[3];
+  event.tokens_per_second = event.seconds > 0 ? static_cast<double>(event.input_tokens) / event.seconds : 0;
+  for (Observer* observer : observers_) observer->on_step(event);
+  watch_skips(event, teacher_finite);
+}
+
+void Trainer::watch_skips(const StepEvent& event, bool teacher_finite) {
+  if (!teacher_finite) stop_for_bad_teacher(event.step);
+  state_.consecutive_skips = event.skipped ? state_.consecutive_skips + 1 : 0;
+  if (!event.skipped) return;
+  ++state_.skipped_updates;
+  const char* reason = parts_.precision.loss_scaling ? "a gradient overflowed: the loss scale is halved"
+                                                     : "a gradient is not finite";
+  for (Observer* observer : observers_) observer->on_skip({event.step, event.loss_scale, reason});
+  if (state_.consecutive_skips < kMostConsecutiveSkips) return;
+  for (Observer* observer : observers_) observer->flush();
+  throw DivergedError({"update " + std::to_string(event.step), "finite gradients",
+                       std::to_string(state_.consecutive_skips) + " updates in a row with infinities or NaN",
+                       "Lower optimizer.learning_rate, or use precision float32 or bfloat16; the last checkpoint is intact.", ""});
+}
+
+// The content of an update is a pure function of its number, so the bad one can be looked at again.
+void Trainer::stop_for_bad_teacher(int64_t step) {
+  stream_.seek(step - 1);
+  const std::string layer = first_bad_teacher_layer(parts_, stream_.next());
+  for (Observer* observer : observers_) observer->flush();
+  throw DivergedError({"teacher", "finite outputs in update " + std::to_string(step),
+                       layer.empty() ? "infinities or NaN" : "infinities or NaN from " + layer + " on",
+                       "Set teacher.dtype to float32 or bfloat16.", ""});
+}
+
+void Trainer::evaluate_if_due(bool at_end) {
+  if (!evaluate_ || last_evaluated_update_ == state_.update) return;
+  const bool due = options_.evaluate_every && state_.update % *options_.evaluate_every == 0;
+  if (!due && !at_end) return;
+  deliver_pending();
+  EvalEvent event = evaluate_();
+  event.step = state_.update;
+  last_evaluated_update_ = state_.update;
+  for (Observer* observer : observers_) observer->on_eval(event);
+}
+
+void Trainer::save_if_due() {
+  const bool in_steps = options_.save_every.unit != Unit::seconds;
+  const bool due = in_steps ? state_.update % std::max<int64_t>(1, static_cast<int64_t>(options_.save_every.amount)) == 0
+                            : now_seconds() - last_save_seconds_ >= options_.save_every.amount;
+  if (due && !at_limit()) save();   // at the limit run() saves
+}
+
+void Trainer::save() {
+  if (last_saved_update_ == state_.update) return;
+  deliver_pending();
+  const double start = now_seconds();
+  state_.scaler = parts_.scaler.state();
+  const Checkpoint checkpoint = folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const fs::path& folder) {
+    write_safetensors(folder / "model.safetensors", parts_.student.parameters());
+    write_safetensors(folder / "optimizer.safetensors", training_tensors(parts_));
+    write_run_state(folder / "state.json", state_);
+  });
+  last_saved_update_ = state_.update;
+  last_save_seconds_ = now_seconds();
+  for (Observer* observer : observers_) observer->on_save({state_.update, checkpoint.path.string(), last_save_seconds_ - start});
+}
+
+}  // namespace distill
