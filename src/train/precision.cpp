@@ -2,7 +2,7 @@
 
 #include "distill/core/error.h"
 #include "distill/core/log.h"
-#include "distill/tensor/device.h"
+#include "distill/tensor/usage.h"
 
 namespace distill {
 namespace {
