@@ -1,0 +1,31 @@
+// The header of one safetensors file, parsed and checked in full: nothing below this trusts the file, nothing above has to check.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "distill/core/file.h"
+#include "distill/tensor/source.h"
+
+namespace distill {
+
+struct SafetensorsEntry {
+  TensorMeta meta;
+  uint64_t offset = 0;  // of the first byte, from the start of the file
+};
+
+struct SafetensorsHeader {
+  std::vector<SafetensorsEntry> entries;  // in the order of their bytes
+  std::map<std::string, std::string> metadata;
+};
+
+// InputError for every departure from the format: sizes, JSON, names, types, shapes, overlaps, holes, missing or extra bytes.
+SafetensorsHeader read_safetensors_header(const ReadFile& file);
+
+// "safetensors" entries need at most this many bytes of header; the reference implementation has the same limit.
+inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
+
+}  // namespace distill
