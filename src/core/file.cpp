@@ -162,6 +162,8 @@ void write_file_atomically(const fs::path& path, std::string_view contents) {
 void make_folders(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
+  if (error == std::errc::no_space_on_device)
+    throw IoError({path.string(), "room for a folder", error.message(), advice_for(ENOSPC), ""});
   if (error || !fs::is_directory(path))
     throw CreateError({path.string(), "a folder that can be created", error ? error.message() : "a file in its place",
                        "Choose another output folder.", ""});
