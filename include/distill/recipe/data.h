@@ -1,4 +1,4 @@
-// The `data` section of the recipe.
+// The `data` section of the recipe. Plain structs; what a source may hold is the data room's business.
 #pragma once
 
 #include "distill/recipe/values.h"
@@ -8,17 +8,22 @@ namespace distill {
 enum class Overflow { truncate, split };
 template <>
 struct EnumNames<Overflow> {
-  static constexpr std::pair<Overflow, std::string_view> kNames[] = {{Overflow::truncate, "truncate"}, {Overflow::split, "split"}};
+  static constexpr std::pair<Overflow, std::string_view> kNames[] = {{Overflow::truncate, "truncate"},
+                                                                     {Overflow::split, "split"}};
 };
 
 struct SourceRecipe {
-  std::string path;      // .jsonl or .txt
-  double weight = 1;     // repetitions per epoch; 0.5 = a keyed half
+  std::string path;   // .jsonl or .txt
+  double weight = 1;  // repetitions per epoch; 0.5 = a keyed half
+  bool operator==(const SourceRecipe&) const = default;
+  static constexpr auto kShorthand = &SourceRecipe::path;  // a bare text stands for {path: text}
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&SourceRecipe::path, "path", "a .jsonl or .txt file");
-    v(&SourceRecipe::weight, "weight", "repetitions per epoch: 1 = each row once, 0.5 = a half chosen by the seed");
+    v(&SourceRecipe::path, "path", "a .jsonl or .txt file").required();
+    v(&SourceRecipe::weight, "weight", "repetitions per epoch: 1 = each row once, 0.5 = a half chosen by the seed")
+        .above(0)
+        .max(1e6);
   }
 };
 
@@ -39,15 +44,18 @@ struct DataRecipe {
   bool append_eos = true;
   bool assistant_only_loss = true;
   VocabularyCheck vocabulary = VocabularyCheck::check;
+  bool operator==(const DataRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&DataRecipe::train, "train", "the training sources");
-    v(&DataRecipe::eval, "eval", "the held-out sources");
-    v(&DataRecipe::sequence_length, "sequence_length", "tokens per row at most");
-    v(&DataRecipe::packing, "packing", "several documents per row; they never attend to each other");
+    v(&DataRecipe::train, "train", "the training sources: a list of {path, weight}, or of paths").required();
+    v(&DataRecipe::eval, "eval", "the held-out sources, evaluated without dropout").may_change();
+    v(&DataRecipe::sequence_length, "sequence_length", "tokens per row at most; longer ones are cut or split (`overflow`)")
+        .min(2)
+        .max(1 << 24);
+    v(&DataRecipe::packing, "packing", "several whole documents per row; they never attend to each other");
     v(&DataRecipe::shuffle, "shuffle", "a new order every epoch; false: file order");
-    v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length");
+    v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length; pieces of a `split` share no token");
     v(&DataRecipe::append_eos, "append_eos", "end every text and completion with the end-of-sequence token");
     v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
       "loss on the completion or the assistant's turns only; false: on the prompt too");

@@ -1,4 +1,4 @@
-// The `objective` section of the recipe: a list of weighted terms.
+// The `objective` section of the recipe: a list of weighted terms. DESIGN section 4 gives the mathematics.
 #pragma once
 
 #include "distill/recipe/values.h"
@@ -6,27 +6,62 @@
 namespace distill {
 
 enum class TermFunction {
-  kl, reverse_kl, symmetric_kl, jsd, skew_kl, skew_reverse_kl, adaptive_kl, tvd, logit_mse, top_k_kl, top_k_reverse_kl, uld,
-  cross_entropy, hidden_mse, hidden_cosine, hidden_l1, pkd, attention_mse, attention_kl, minilm_attention, minilm_value,
-  embedding_mse, gram, sae_features
+  kl,
+  reverse_kl,
+  symmetric_kl,
+  jsd,
+  skew_kl,
+  skew_reverse_kl,
+  adaptive_kl,
+  tvd,
+  logit_mse,
+  top_k_kl,
+  top_k_reverse_kl,
+  uld,
+  cross_entropy,
+  hidden_mse,
+  hidden_cosine,
+  hidden_l1,
+  pkd,
+  attention_mse,
+  attention_kl,
+  minilm_attention,
+  minilm_value,
+  embedding_mse,
+  gram,
+  sae_features
 };
 template <>
 struct EnumNames<TermFunction> {
-  static constexpr std::pair<TermFunction, std::string_view> kNames[] = {
-      {TermFunction::kl, "kl"}, {TermFunction::reverse_kl, "reverse_kl"}, {TermFunction::symmetric_kl, "symmetric_kl"},
-      {TermFunction::jsd, "jsd"}, {TermFunction::skew_kl, "skew_kl"}, {TermFunction::skew_reverse_kl, "skew_reverse_kl"},
-      {TermFunction::adaptive_kl, "adaptive_kl"}, {TermFunction::tvd, "tvd"}, {TermFunction::logit_mse, "logit_mse"},
-      {TermFunction::top_k_kl, "top_k_kl"}, {TermFunction::top_k_reverse_kl, "top_k_reverse_kl"}, {TermFunction::uld, "uld"},
-      {TermFunction::cross_entropy, "cross_entropy"}, {TermFunction::hidden_mse, "hidden_mse"},
-      {TermFunction::hidden_cosine, "hidden_cosine"}, {TermFunction::hidden_l1, "hidden_l1"}, {TermFunction::pkd, "pkd"},
-      {TermFunction::attention_mse, "attention_mse"}, {TermFunction::attention_kl, "attention_kl"},
-      {TermFunction::minilm_attention, "minilm_attention"}, {TermFunction::minilm_value, "minilm_value"},
-      {TermFunction::embedding_mse, "embedding_mse"}, {TermFunction::gram, "gram"}, {TermFunction::sae_features, "sae_features"}};
+  static constexpr std::pair<TermFunction, std::string_view> kNames[] = {{TermFunction::kl, "kl"},
+                                                                         {TermFunction::reverse_kl, "reverse_kl"},
+                                                                         {TermFunction::symmetric_kl, "symmetric_kl"},
+                                                                         {TermFunction::jsd, "jsd"},
+                                                                         {TermFunction::skew_kl, "skew_kl"},
+                                                                         {TermFunction::skew_reverse_kl, "skew_reverse_kl"},
+                                                                         {TermFunction::adaptive_kl, "adaptive_kl"},
+                                                                         {TermFunction::tvd, "tvd"},
+                                                                         {TermFunction::logit_mse, "logit_mse"},
+                                                                         {TermFunction::top_k_kl, "top_k_kl"},
+                                                                         {TermFunction::top_k_reverse_kl, "top_k_reverse_kl"},
+                                                                         {TermFunction::uld, "uld"},
+                                                                         {TermFunction::cross_entropy, "cross_entropy"},
+                                                                         {TermFunction::hidden_mse, "hidden_mse"},
+                                                                         {TermFunction::hidden_cosine, "hidden_cosine"},
+                                                                         {TermFunction::hidden_l1, "hidden_l1"},
+                                                                         {TermFunction::pkd, "pkd"},
+                                                                         {TermFunction::attention_mse, "attention_mse"},
+                                                                         {TermFunction::attention_kl, "attention_kl"},
+                                                                         {TermFunction::minilm_attention, "minilm_attention"},
+                                                                         {TermFunction::minilm_value, "minilm_value"},
+                                                                         {TermFunction::embedding_mse, "embedding_mse"},
+                                                                         {TermFunction::gram, "gram"},
+                                                                         {TermFunction::sae_features, "sae_features"}};
 };
 
 // Which student layer learns from which teacher layer.
 enum class LayerRule { uniform, last, all, pairs };
-struct LayerMapping {   // written `uniform`, `last`, `all` or [[student, teacher], ...]
+struct LayerMapping {  // written `uniform`, `last`, `all` or [[student, teacher], ...]
   LayerRule rule = LayerRule::uniform;
   std::vector<std::pair<int64_t, int64_t>> pairs;
   bool operator==(const LayerMapping&) const = default;
@@ -41,26 +76,40 @@ struct EnumNames<Positions> {
 
 struct TermRecipe {
   TermFunction function = TermFunction::kl;
-  std::string name;            // in the log; default: the function, then kl_2, kl_3 for repetitions
+  std::string name;  // in the log; default: the function, then kl_2, kl_3 for repetitions
   double weight = 1;
-  double temperature = 1;      // divides both logits
-  bool t_squared = true;       // multiplies value and gradient by temperature squared
-  double beta = 0.5;           // jsd
-  double alpha = 0.1;          // skew_kl, skew_reverse_kl
+  double temperature = 1;  // divides both logits
+  bool t_squared = true;   // multiplies value and gradient by temperature squared
+  double beta = 0.5;       // jsd
+  double alpha = 0.1;      // skew_kl, skew_reverse_kl
   LayerMapping layer_mapping;
   Positions positions = Positions::automatic;
+  bool operator==(const TermRecipe&) const = default;
+  static constexpr auto kShorthand = &TermRecipe::function;  // a bare word stands for {function: word}
+
+  // True when the term's function uses the option `key`; the others may not be written beside it.
+  bool reads(std::string_view key) const;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&TermRecipe::function, "function", "what is minimised")
+    v(&TermRecipe::function, "function",
+      "what is minimised, as a sum over kept tokens divided by the kept tokens of the whole update. kl: KL(teacher || student); "
+      "reverse_kl: KL(student || teacher); jsd: beta*KL(T || M) + (1-beta)*KL(S || M) with M = beta*T + (1-beta)*S; "
+      "cross_entropy: the labels, without the teacher; hidden_mse: mean over features; hidden_cosine: 1 - cosine; "
+      "attention_mse: squared distance of attention rows, mean over heads")
         .only({"kl", "reverse_kl", "jsd", "cross_entropy", "hidden_mse", "hidden_cosine", "attention_mse"});
-    v(&TermRecipe::name, "name", "the term's name in the log");
-    v(&TermRecipe::weight, "weight", "factor of the term in the total");
-    v(&TermRecipe::temperature, "temperature", "divides teacher's and student's logits (logits terms, not cross_entropy)");
-    v(&TermRecipe::t_squared, "t_squared", "multiply value and gradient by the squared temperature");
-    v(&TermRecipe::beta, "beta", "jsd: share of the teacher in the mixture; 0 is kl, 1 is reverse_kl");
-    v(&TermRecipe::alpha, "alpha", "skew terms: share of the other side in the mixture");
-    v(&TermRecipe::layer_mapping, "layer_mapping", "hidden and attention terms: uniform, last, all, or [[student, teacher], ...]");
+    v(&TermRecipe::name, "name", "the term's name in the log; default: the function, then kl_2, kl_3 for repetitions");
+    v(&TermRecipe::weight, "weight", "factor of the term in the total, as written").min(0);
+    v(&TermRecipe::temperature, "temperature", "divides teacher's and student's logits (logits terms, not cross_entropy)")
+        .above(0);
+    v(&TermRecipe::t_squared, "t_squared",
+      "multiply value and gradient by the squared temperature (logits terms, not cross_entropy, tvd, uld)");
+    v(&TermRecipe::beta, "beta", "jsd: share of the teacher in the mixture; 0 is kl, 1 is reverse_kl").min(0).max(1);
+    v(&TermRecipe::alpha, "alpha", "skew terms: share of the other side in the mixture").min(0).max(1);
+    v(&TermRecipe::layer_mapping, "layer_mapping",
+      "hidden and attention terms: uniform (evenly spread), last, all (equal depths), or [[student, teacher], ...]. Hidden "
+      "states count "
+      "as in Hugging Face: 0 = embeddings, l = output of block l; attention counts blocks from 1");
     v(&TermRecipe::positions, "positions", "hidden and attention terms: `kept` positions or `all` that are not padding");
   }
 };

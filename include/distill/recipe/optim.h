@@ -1,4 +1,4 @@
-// The `optimizer` and `schedule` sections of the recipe.
+// The `optimizer` and `schedule` sections of the recipe. Plain structs; the formulas are in the optim room.
 #pragma once
 
 #include "distill/recipe/values.h"
@@ -21,15 +21,18 @@ struct OptimizerRecipe {
   std::vector<double> betas = {0.9, 0.999};
   double eps = 1e-8;
   NoneOr<double> max_grad_norm{1.0};
+  bool operator==(const OptimizerRecipe&) const = default;
+  static constexpr auto kShorthand = &OptimizerRecipe::name;
 
   template <class Visit>
   static void fields(Visit& v) {
     v(&OptimizerRecipe::name, "name", "the optimizer").only({"adamw"});
-    v(&OptimizerRecipe::learning_rate, "learning_rate", "the peak of the schedule");
-    v(&OptimizerRecipe::weight_decay, "weight_decay", "decoupled decay, on matrices only");
-    v(&OptimizerRecipe::betas, "betas", "decay of the first and second moment");
-    v(&OptimizerRecipe::eps, "eps", "added to the root of the second moment");
-    v(&OptimizerRecipe::max_grad_norm, "max_grad_norm", "clip the global gradient norm to this; `none`: never");
+    v(&OptimizerRecipe::learning_rate, "learning_rate", "the peak of the schedule").min(0);
+    v(&OptimizerRecipe::weight_decay, "weight_decay", "decoupled decay, on matrices, not on norms, biases and other vectors")
+        .min(0);
+    v(&OptimizerRecipe::betas, "betas", "decay of the first and second moment").min(0).below(1);
+    v(&OptimizerRecipe::eps, "eps", "added to the root of the second moment").above(0);
+    v(&OptimizerRecipe::max_grad_norm, "max_grad_norm", "clip the global gradient norm to this; `none`: never").above(0);
   }
 };
 
@@ -44,14 +47,18 @@ struct EnumNames<ScheduleKind> {
 
 struct ScheduleRecipe {
   ScheduleKind kind = ScheduleKind::cosine;
-  std::optional<Duration> warmup;   // absent: 3%, and 0 for `constant`
-  double floor = 0.1;               // share of the peak
+  std::optional<Duration> warmup;  // absent: 3%, and 0 for `constant`
+  double floor = 0.1;              // share of the peak
+  bool operator==(const ScheduleRecipe&) const = default;
+  static constexpr auto kShorthand = &ScheduleRecipe::kind;
 
   template <class Visit>
   static void fields(Visit& v) {
     v(&ScheduleRecipe::kind, "kind", "shape of the decay after the warm-up");
-    v(&ScheduleRecipe::warmup, "warmup", "linear rise from zero: `200 steps`, `3%` or `5M tokens`; default 3%, 0 for constant");
-    v(&ScheduleRecipe::floor, "floor", "where the decay ends, as a share of the peak");
+    v(&ScheduleRecipe::warmup, "warmup", "linear rise from zero: `200 steps`, `3%` or `5M tokens`; default 3%, 0 for constant")
+        .units({Unit::steps, Unit::percent, Unit::tokens})
+        .min(0);
+    v(&ScheduleRecipe::floor, "floor", "where the decay ends, as a share of the peak").min(0).max(1);
   }
 };
 

@@ -26,6 +26,7 @@ struct Recipe {
   ScheduleRecipe schedule;
   TrainRecipe train;
   std::string output;
+  bool operator==(const Recipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
@@ -36,23 +37,44 @@ struct Recipe {
     v(&Recipe::optimizer, "optimizer", "how weights move");
     v(&Recipe::schedule, "schedule", "the learning rate over time");
     v(&Recipe::train, "train", "length, batch, precision, saving").required();
-    v(&Recipe::output, "output", "the run folder").required();
+    v(&Recipe::output, "output", "the run folder").required().may_change();
   }
 };
 
 // Where a value of the resolved recipe came from: "default", "recipe.yaml:12", "--set".
-using Origins = std::map<std::string, std::string>;   // key: dotted path, list items by index: objective.0.weight
+using Origins = std::map<std::string, std::string>;  // key: dotted path, list items by index: objective.0.weight
+
+// Where a key stands, for messages: "recipe.yaml:12:9" or "--set a.b=c", and the line with a caret.
+struct KeyPlace {
+  std::string where;
+  std::string excerpt;
+};
 
 struct LoadedRecipe {
   Recipe recipe;
   Origins origins;
-  std::vector<Complaint> warnings;   // findings that do not stop a run
+  std::vector<Complaint> warnings;         // findings that do not stop a run
+  std::string name;                        // the file, for messages
+  std::map<std::string, KeyPlace> places;  // of the keys that were written; dotted paths as in Origins
+
+  // A complaint about the value at `path`, with the place where it (or the section around it) was written.
+  Complaint complaint(const std::string& path, std::string expected, std::string found, std::string advice) const;
 };
 
 // Reads and validates a recipe file. `overrides` are `a.b=c` texts of --set, applied in order, lists by index.
 // Throws RecipeError with every problem of the file and the overrides at once.
 LoadedRecipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
-// The same for a text that is not in a file (the demo); `name` stands for the file in messages.
+// The same without throwing: `problems` is empty when `loaded` is good.
+struct ExaminedRecipe {
+  LoadedRecipe loaded;
+  std::vector<Complaint> problems;
+};
+ExaminedRecipe examine_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+ExaminedRecipe examine_recipe_text(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides);
+// Paths of the recipe that are not there or are no model folders, by looking at names only. Opens no file.
+std::vector<Complaint> missing_files(const LoadedRecipe& loaded);
+
+// load_recipe for a text that is not in a file (the demo); `name` stands for the file in messages.
 LoadedRecipe parse_recipe(const std::string& yaml, const std::string& name, const std::vector<std::string>& overrides);
 
 // The whole recipe as YAML, defaults included. With origins, each line ends in a comment that says where the value came from.
@@ -69,6 +91,7 @@ std::vector<std::string> recipe_changes(const Recipe& before, const Recipe& afte
 
 // True when the term reads the teacher.
 bool needs_teacher(const TermRecipe& term);
+// Families of functions. cross_entropy is a logits term: it reads the student's.
 bool is_logits_term(TermFunction function);
 bool is_hidden_term(TermFunction function);
 bool is_attention_term(TermFunction function);

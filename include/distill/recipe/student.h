@@ -1,4 +1,4 @@
-// The `student` section of the recipe.
+// The `student` section of the recipe: where the student comes from and which of its parts learn.
 #pragma once
 
 #include "distill/recipe/values.h"
@@ -7,18 +7,19 @@ namespace distill {
 
 // A dropout rate, or the rates that config.json states.
 struct DropoutRecipe {
-  bool from_config = false;   // written `config`
+  bool from_config = false;  // written `config`
   double rate = 0;
   bool operator==(const DropoutRecipe&) const = default;
 };
 
 struct InitRecipe {
-  JsonText config;            // the content of a Hugging Face config.json
-  std::string tokenizer;      // folder whose tokenizer files the student takes; the teacher's when empty
+  JsonText config;        // the content of a Hugging Face config.json
+  std::string tokenizer;  // folder whose tokenizer files the student takes; the teacher's when empty
+  bool operator==(const InitRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&InitRecipe::config, "config", "the student's config.json, written as a mapping");
+    v(&InitRecipe::config, "config", "the student's config.json, written as a mapping").required();
     v(&InitRecipe::tokenizer, "tokenizer", "folder to take the tokenizer from; default: the teacher's");
   }
 };
@@ -27,21 +28,23 @@ struct LoraRecipe {
   int64_t rank = 16;
   double alpha = 32;
   std::vector<std::string> targets;
+  bool operator==(const LoraRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&LoraRecipe::rank, "rank", "rank of the adapters");
-    v(&LoraRecipe::alpha, "alpha", "scale of the adapters");
+    v(&LoraRecipe::rank, "rank", "rank of the adapters").min(1);
+    v(&LoraRecipe::alpha, "alpha", "scale of the adapters").above(0);
     v(&LoraRecipe::targets, "targets", "projections that get an adapter");
   }
 };
 
 struct ShrinkRecipe {
   std::vector<int64_t> layers;
+  bool operator==(const ShrinkRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&ShrinkRecipe::layers, "layers", "teacher blocks that the student keeps");
+    v(&ShrinkRecipe::layers, "layers", "teacher blocks that the student keeps").min(0);
   }
 };
 
@@ -53,6 +56,9 @@ struct StudentRecipe {
   DropoutRecipe dropout;
   std::vector<std::string> freeze;
   DTypeChoice save_dtype = DTypeChoice::automatic;
+  bool operator==(const StudentRecipe&) const = default;
+  static constexpr auto kShorthand = &StudentRecipe::path;
+  static constexpr std::string_view kExactlyOne[] = {"path", "init", "shrink"};
 
   template <class Visit>
   static void fields(Visit& v) {
@@ -60,9 +66,9 @@ struct StudentRecipe {
     v(&StudentRecipe::init, "init", "a student with fresh random weights");
     v(&StudentRecipe::shrink, "shrink", "a student cut from the teacher").planned();
     v(&StudentRecipe::lora, "lora", "train low-rank adapters only").planned();
-    v(&StudentRecipe::dropout, "dropout", "dropout rate in training; `config`: the rates of config.json");
+    v(&StudentRecipe::dropout, "dropout", "dropout rate in training; `config`: the rates of config.json").min(0).below(1);
     v(&StudentRecipe::freeze, "freeze", "parts that are not trained: embeddings, head, norms, or layers.N");
-    v(&StudentRecipe::save_dtype, "save_dtype", "type of the saved student; auto: as the student was stored");
+    v(&StudentRecipe::save_dtype, "save_dtype", "type of the saved student; auto: as the student was stored").may_change();
   }
 };
 

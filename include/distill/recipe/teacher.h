@@ -1,4 +1,4 @@
-// The `teacher` section of the recipe.
+// The `teacher` section of the recipe: where it is, in which type it computes, where its weights live.
 #pragma once
 
 #include "distill/recipe/values.h"
@@ -19,10 +19,8 @@ struct EnumNames<Trust> {
 enum class Placement { automatic, device, host, disk };
 template <>
 struct EnumNames<Placement> {
-  static constexpr std::pair<Placement, std::string_view> kNames[] = {{Placement::automatic, "auto"},
-                                                                      {Placement::device, "device"},
-                                                                      {Placement::host, "host"},
-                                                                      {Placement::disk, "disk"}};
+  static constexpr std::pair<Placement, std::string_view> kNames[] = {
+      {Placement::automatic, "auto"}, {Placement::device, "device"}, {Placement::host, "host"}, {Placement::disk, "disk"}};
 };
 enum class CacheMode { none, hidden, top_k };
 template <>
@@ -36,11 +34,13 @@ struct CacheRecipe {
   std::string path;
   int64_t top_k = 64;
   DTypeChoice dtype = DTypeChoice::float16;
+  bool operator==(const CacheRecipe&) const = default;
+  static constexpr auto kShorthand = &CacheRecipe::mode;  // `cache: none`
 
   template <class Visit>
   static void fields(Visit& v) {
     v(&CacheRecipe::mode, "mode", "what is kept of the teacher's output between epochs").only({"none"});
-    v(&CacheRecipe::path, "path", "folder of the cache").planned();
+    v(&CacheRecipe::path, "path", "folder of the cache").planned().may_change();
     v(&CacheRecipe::top_k, "top_k", "logits kept per token with `mode: top_k`").planned();
     v(&CacheRecipe::dtype, "dtype", "type in which the cache stores values").planned();
   }
@@ -53,14 +53,17 @@ struct TeacherRecipe {
   Trust trust = Trust::none;
   Placement placement = Placement::automatic;
   CacheRecipe cache;
+  bool operator==(const TeacherRecipe&) const = default;
+  static constexpr auto kShorthand = &TeacherRecipe::path;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&TeacherRecipe::path, "path", "Hugging Face folder of the teacher");
-    v(&TeacherRecipe::dtype, "dtype", "type that the teacher computes in; auto: float32 on a CPU, the training precision on a GPU");
+    v(&TeacherRecipe::path, "path", "Hugging Face folder of the teacher").required();
+    v(&TeacherRecipe::dtype, "dtype",
+      "type that the teacher computes in; auto: float32 on a CPU, the training precision on a GPU");
     v(&TeacherRecipe::quantize, "quantize", "weight quantisation of the teacher").only({"none"});
     v(&TeacherRecipe::trust, "trust", "`torchscript` lets a script run as the teacher").only({"none"});
-    v(&TeacherRecipe::placement, "placement", "where the teacher's weights live").only({"auto", "device"});
+    v(&TeacherRecipe::placement, "placement", "where the teacher's weights live").only({"auto", "device"}).may_change();
     v(&TeacherRecipe::cache, "cache", "teacher outputs stored between epochs");
   }
 };

@@ -24,12 +24,12 @@ struct EnumNames<DTypeChoice> {
 
 // A number that the recipe may also give as a word (`none`, `auto`, `config`): empty = the word.
 template <class T>
-struct NoneOr {   // written `none`
+struct NoneOr {  // written `none`
   std::optional<T> value;
   bool operator==(const NoneOr&) const = default;
 };
 template <class T>
-struct AutoOr {   // written `auto`
+struct AutoOr {  // written `auto`
   std::optional<T> value;
   bool operator==(const AutoOr&) const = default;
 };

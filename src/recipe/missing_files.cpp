@@ -1,0 +1,68 @@
+// A look at the paths that a recipe names, so that `check` finds a misspelled folder without opening a model.
+#include <filesystem>
+
+#include "distill/recipe/recipe.h"
+
+namespace distill {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string advice_for_path(const std::string& path) {
+  if (!path.empty() && path.front() == '~') return "Write the whole path; `~` is not expanded.";
+  std::error_code error;
+  return "Correct the path. Relative paths start at the working directory, " + fs::current_path(error).string() + ".";
+}
+
+void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
+  if (path.empty()) return;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status))
+    problems.push_back(loaded.complaint(key, "a Hugging Face folder", "nothing at `" + path + "`", advice_for_path(path)));
+  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "config.json", error))
+    problems.push_back(loaded.complaint(key, "a Hugging Face folder", "a folder without config.json",
+                                        "Name the folder that holds config.json and the weights."));
+}
+
+void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
+                     std::vector<Complaint>& problems) {
+  std::error_code error;
+  if (!path.empty() && !fs::exists(fs::path(path) / "tokenizer.json", error))
+    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json", "none in `" + path + "`", advice_for_path(path)));
+}
+
+void check_source(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status))
+    problems.push_back(loaded.complaint(key, "a data file", "nothing at `" + path + "`", advice_for_path(path)));
+  else if (fs::is_directory(status))
+    problems.push_back(loaded.complaint(key, "a data file", "the folder `" + path + "`", "Name a .jsonl or .txt file in it."));
+}
+
+void check_output(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::exists(status) && !fs::is_directory(status))
+    problems.push_back(loaded.complaint("output", "a folder, or a path where one can be made", "the file `" + path + "`",
+                                        "Choose another name."));
+}
+
+}  // namespace
+
+std::vector<Complaint> missing_files(const LoadedRecipe& loaded) {
+  const Recipe& recipe = loaded.recipe;
+  std::vector<Complaint> problems;
+  if (recipe.teacher) check_model(loaded, "teacher.path", recipe.teacher->path, problems);
+  check_model(loaded, "student.path", recipe.student.path, problems);
+  if (recipe.student.init) check_tokenizer(loaded, "student.init.tokenizer", recipe.student.init->tokenizer, problems);
+  for (size_t i = 0; i < recipe.data.train.size(); ++i)
+    check_source(loaded, "data.train." + std::to_string(i) + ".path", recipe.data.train[i].path, problems);
+  for (size_t i = 0; i < recipe.data.eval.size(); ++i)
+    check_source(loaded, "data.eval." + std::to_string(i) + ".path", recipe.data.eval[i].path, problems);
+  if (!recipe.output.empty()) check_output(loaded, recipe.output, problems);
+  return problems;
+}
+
+}  // namespace distill

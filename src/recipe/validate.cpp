@@ -1,0 +1,281 @@
+// The rules between values, one small function each, listed in the table at the end. Ranges of single values stand in the
+// lists of fields; whether files exist is checked elsewhere (missing_files).
+#include "validate.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "distill/core/fields.h"
+
+#include "leaves.h"
+
+namespace distill {
+namespace {
+
+struct Checked {
+  const Recipe& recipe;
+  const GivenKeys& given;
+  Report& report;
+
+  bool is_given(const std::string& path) const { return given.contains(path); }
+  bool is_good(const std::string& path) const { return !report.failed(path); }
+  // The place of the key, or of the nearest section around it.
+  Spot spot(std::string path, bool of_key) const {
+    while (true) {
+      const auto found = given.find(path);
+      if (found != given.end()) return of_key ? found->second.key : found->second.value;
+      const size_t dot = path.rfind('.');
+      if (dot == std::string::npos) return {};
+      path.resize(dot);
+      of_key = true;
+    }
+  }
+  void refuse(const std::string& path, std::string expected, std::string found, std::string advice) const {
+    report.complain(spot(path, false), path, std::move(expected), std::move(found), std::move(advice));
+  }
+  void refuse_key(const std::string& path, std::string expected, std::string found, std::string advice) const {
+    report.complain(spot(path, true), path, std::move(expected), std::move(found), std::move(advice));
+  }
+  void warn(const std::string& path, std::string expected, std::string found, std::string advice) const {
+    report.warn(spot(path, false), path, std::move(expected), std::move(found), std::move(advice));
+  }
+};
+
+std::string term_path(size_t index) { return "objective." + std::to_string(index); }
+
+std::vector<std::string> backticked(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (const std::string& word : words) out.push_back("`" + word + "`");
+  return out;
+}
+
+void student_has_one_origin(const Checked& c) {
+  std::vector<std::string> all;
+  std::vector<std::string> written;
+  for (const std::string_view key : StudentRecipe::kExactlyOne) {
+    const std::string path = "student." + std::string(key);
+    all.push_back("`" + path + "`");
+    if (c.is_given(path)) written.push_back(path);
+  }
+  if (!c.is_good("student")) return;
+  if (written.empty())
+    return c.refuse_key("student", "one of " + either(all), "none", "Add it, for example `student: {path: models/student}`.");
+  if (written.size() > 1)
+    c.refuse_key(written[1], "exactly one of " + either(all), either(backticked(written)), "Remove all but one.");
+}
+
+void teacher_is_there_when_read(const Checked& c) {
+  if (c.recipe.teacher || c.is_given("teacher.path") || !c.is_good("teacher") || !c.is_good("objective")) return;
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    if (!needs_teacher(term) || !c.is_good(term_path(i) + ".function") || !c.is_good(term_path(i))) continue;
+    return c.refuse_key(term_path(i), "`teacher:`, because `" + std::string(enum_name(term.function)) + "` reads it",
+                        "no teacher",
+                        "Add `teacher: {path: models/teacher}`, or train without one: `objective: [{function: cross_entropy}]`.");
+  }
+}
+
+void objective_has_terms(const Checked& c) {
+  if (!c.is_good("objective")) return;
+  const auto& terms = c.recipe.objective;
+  if (terms.empty()) return c.refuse("objective", "at least one term", "an empty list", "Add one, for example `{function: kl}`.");
+  const bool all_zero = std::all_of(terms.begin(), terms.end(), [](const TermRecipe& term) { return term.weight == 0; });
+  if (all_zero)
+    return c.refuse("objective", "a term with a weight above 0", "only weights of 0", "Give one term a weight, for example 1.");
+  for (size_t i = 0; i < terms.size(); ++i)
+    if (terms[i].weight == 0)
+      c.warn(term_path(i) + ".weight", "a weight above 0", "0", "The term is computed and logged, and moves nothing.");
+}
+
+void terms_read_their_options(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    if (!c.is_good(term_path(i) + ".function") || !c.is_good(term_path(i))) continue;
+    const std::string function(enum_name(term.function));
+    std::vector<std::string> options;
+    for (const FieldInfo& info : field_infos<TermRecipe>())
+      if (term.reads(info.key)) options.emplace_back(info.key);
+    for (const FieldInfo& info : field_infos<TermRecipe>()) {
+      const std::string path = join_path(term_path(i), info.key);
+      if (c.is_given(path) && !term.reads(info.key))
+        c.refuse_key(path, "an option of `" + function + "`: " + either(options), "`" + std::string(info.key) + "`",
+                     "Remove it; `" + function + "` does not use it.");
+    }
+  }
+}
+
+void term_names_differ(const Checked& c) {
+  std::map<TermFunction, int> repetitions;
+  std::set<std::string> names;
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    const int count = ++repetitions[term.function];
+    const std::string function(enum_name(term.function));
+    const std::string automatic = count == 1 ? function : function + "_" + std::to_string(count);
+    const std::string& name = term.name.empty() ? automatic : term.name;
+    if (!names.insert(name).second)
+      c.refuse(join_path(term_path(i), term.name.empty() ? "function" : "name"), "a name of its own for every term",
+               "`" + name + "` a second time", "Give the term another `name:`.");
+  }
+}
+
+void attention_pairs_count_from_one(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    if (!is_attention_term(term.function)) continue;
+    for (const auto& [student, teacher] : term.layer_mapping.pairs)
+      if (student == 0 || teacher == 0)
+        return c.refuse(term_path(i) + ".layer_mapping", "blocks, which count from 1", "layer 0",
+                        "Layer 0 is the embeddings, which have no attention; the first block is 1.");
+  }
+}
+
+void betas_are_two(const Checked& c) {
+  const size_t count = c.recipe.optimizer.betas.size();
+  if (c.is_good("optimizer.betas") && count != 2)
+    c.refuse("optimizer.betas", "two numbers", std::to_string(count), "For example `[0.9, 0.999]`.");
+}
+
+void frozen_parts_exist(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.student.freeze.size(); ++i) {
+    const std::string& part = c.recipe.student.freeze[i];
+    const std::string path = "student.freeze." + std::to_string(i);
+    if (part == "embeddings" || part == "head" || part == "norms" || !c.is_good(path)) continue;
+    const std::string_view prefix = "layers.";
+    const bool has_number = part.size() > prefix.size() && part.size() < prefix.size() + 6 && part.rfind(prefix, 0) == 0 &&
+                            part.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (has_number) continue;
+    const std::string near = nearest_key(part, {"embeddings", "head", "norms", "layers.0"});
+    c.refuse(path, "embeddings, head, norms or layers.N", "`" + shortened(part) + "`",
+             near.empty() ? "For example `freeze: [embeddings, layers.0]`." : "Did you mean `" + near + "`?");
+  }
+}
+
+void device_is_known(const Checked& c) {
+  const std::string& device = c.recipe.train.device;
+  if (device == "auto" || device == "cpu" || device == "cuda" || !c.is_good("train.device")) return;
+  const std::string_view prefix = "cuda:";
+  const bool has_number = device.size() > prefix.size() && device.size() < prefix.size() + 4 && device.rfind(prefix, 0) == 0 &&
+                          device.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+  if (has_number) return;
+  const std::string near = device == "gpu" ? "cuda" : nearest_key(device, {"auto", "cpu", "cuda", "cuda:0"});
+  c.refuse("train.device", "auto, cpu, cuda or cuda:N", "`" + shortened(device) + "`",
+           near.empty() ? "For example `device: auto`." : "Did you mean `" + near + "`?");
+}
+
+void float64_is_for_the_cpu(const Checked& c) {
+  const bool on_gpu = c.recipe.train.device.rfind("cuda", 0) == 0;
+  if (c.recipe.train.precision == Precision::float64 && on_gpu)
+    c.refuse("train.precision", "a precision for a GPU: auto, float32, float16 or bfloat16", "`float64`",
+             "Set `train.device: cpu`, or another precision.");
+}
+
+void float16_on_cpu_is_slow(const Checked& c) {
+  if (c.recipe.train.precision == Precision::float16 && c.recipe.train.device == "cpu")
+    c.warn("train.precision", "float32 on a CPU", "`float16`", "It runs with loss scaling, slower than float32; use `auto`.");
+}
+
+std::string normal_path(const std::string& path) {
+  return (std::filesystem::path(path) / "").lexically_normal().string();  // with one slash at the end
+}
+
+void output_is_a_folder_of_its_own(const Checked& c) {
+  if (c.recipe.output.empty() || !c.is_good("output")) return;
+  const std::string output = normal_path(c.recipe.output);
+  const std::string teacher = c.recipe.teacher ? c.recipe.teacher->path : "";
+  for (const std::string& model : {c.recipe.student.path, teacher})
+    if (!model.empty() && normal_path(model) == output)
+      c.refuse("output", "a folder of its own", "the folder of a model", "For example `output: runs/first`.");
+}
+
+void text_has_a_tokenizer(const Checked& c) {
+  const StudentRecipe& student = c.recipe.student;
+  if (!student.init || !student.init->tokenizer.empty() || c.recipe.teacher || !c.is_good("student.init")) return;
+  for (const SourceRecipe& source : c.recipe.data.train)
+    if (source.path.size() > 4 && source.path.ends_with(".txt"))
+      return c.refuse_key("student.init", "`tokenizer:`, because data.train is text and there is no teacher to take it from",
+                          "no tokenizer", "Add the folder that holds tokenizer.json: `init: {tokenizer: models/words, ...}`.");
+}
+
+void teacher_is_read(const Checked& c) {
+  const auto& terms = c.recipe.objective;
+  if (c.recipe.teacher && !terms.empty() && std::none_of(terms.begin(), terms.end(), needs_teacher))
+    c.warn("teacher", "a term that reads the teacher", "none", "Add `{function: kl}` to `objective`, or remove `teacher`.");
+}
+
+void teacher_differs_from_student(const Checked& c) {
+  const std::string& student = c.recipe.student.path;
+  if (c.recipe.teacher && !student.empty() && normal_path(student) == normal_path(c.recipe.teacher->path))
+    c.warn("student.path", "another folder than `teacher.path`", "the same folder",
+           "A student that equals its teacher starts at KL 0.");
+}
+
+void evaluation_has_data(const Checked& c) {
+  if (c.recipe.train.evaluate_every && c.recipe.data.eval.empty() && c.is_good("data.eval"))
+    c.warn("train.evaluate_every", "`data.eval`", "no evaluation data", "Add `data.eval`, or remove `evaluate_every`.");
+}
+
+void evaluation_data_is_held_out(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.data.eval.size(); ++i)
+    for (const SourceRecipe& source : c.recipe.data.train)
+      if (!source.path.empty() && source.path == c.recipe.data.eval[i].path)
+        c.warn("data.eval." + std::to_string(i) + ".path", "data that is not trained on", "`" + source.path + "`",
+               "Hold some rows out in a file of their own.");
+}
+
+void warmup_ends_before_the_run(const Checked& c) {
+  const auto& warmup = c.recipe.schedule.warmup;
+  const Duration& length = c.recipe.train.length;
+  if (!warmup) return;
+  const bool same_unit = warmup->unit == length.unit && length.amount > 0 && warmup->amount >= length.amount;
+  if (same_unit || (warmup->unit == Unit::percent && warmup->amount == 100))
+    c.warn("schedule.warmup", "a warm-up shorter than train.length", to_string(*warmup),
+           "The learning rate only rises; use `3%`.");
+}
+
+void learning_rate_moves_something(const Checked& c) {
+  const double rate = c.recipe.optimizer.learning_rate;
+  if (rate == 0) c.warn("optimizer.learning_rate", "a learning rate above 0", "0", "Nothing is learned; use for example 1e-4.");
+  if (rate >= 0.1)
+    c.warn("optimizer.learning_rate", "a learning rate for adamw, below 0.1", number_text(rate),
+           "Check the exponent; 1e-4 is usual.");
+}
+
+void floor_has_a_decay(const Checked& c) {
+  if (c.recipe.schedule.kind == ScheduleKind::constant && c.is_given("schedule.floor") && c.recipe.schedule.floor != 0.1)
+    c.warn("schedule.floor", "a schedule that decays", "`kind: constant`", "Remove `floor`; it has no effect.");
+}
+
+using Rule = void (*)(const Checked&);
+constexpr Rule kRules[] = {
+    student_has_one_origin,
+    teacher_is_there_when_read,
+    objective_has_terms,
+    terms_read_their_options,
+    term_names_differ,
+    attention_pairs_count_from_one,
+    betas_are_two,
+    frozen_parts_exist,
+    device_is_known,
+    float64_is_for_the_cpu,
+    float16_on_cpu_is_slow,
+    output_is_a_folder_of_its_own,
+    text_has_a_tokenizer,
+    teacher_is_read,
+    teacher_differs_from_student,
+    evaluation_has_data,
+    evaluation_data_is_held_out,
+    warmup_ends_before_the_run,
+    learning_rate_moves_something,
+    floor_has_a_decay,
+};
+
+}  // namespace
+
+void validate_recipe(const Recipe& recipe, const GivenKeys& given, Report& report) {
+  const Checked checked{recipe, given, report};
+  for (const Rule rule : kRules) rule(checked);
+}
+
+}  // namespace distill
