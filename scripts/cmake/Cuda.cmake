@@ -2,6 +2,7 @@
 set(DISTILL_CUDA AUTO CACHE STRING "AUTO, ON or OFF")
 set_property(CACHE DISTILL_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(DISTILL_CUDA_ENABLED OFF)
+set(distill_architectures "")   # what `distill version` prints
 set(cuda_reason "DISTILL_CUDA=OFF")
 
 if(NOT DISTILL_CUDA STREQUAL "OFF")
@@ -48,8 +49,8 @@ if(DISTILL_CUDA_ENABLED)
     target_link_options(distill_cuda INTERFACE "LINKER:-rpath,${cudart_folder}")
     target_link_libraries(distill_cuda INTERFACE "${torch_cudart}")
   endif()
-  string(REPLACE ";" " " cuda_list "${CMAKE_CUDA_ARCHITECTURES}")
-  message(STATUS "CUDA: on, ${nvcc_program}, architectures ${cuda_list}")
+  string(REPLACE ";" " " distill_architectures "${CMAKE_CUDA_ARCHITECTURES}")
+  message(STATUS "CUDA: on, ${nvcc_program}, architectures ${distill_architectures}")
 elseif(DISTILL_CUDA STREQUAL "ON")
   message(FATAL_ERROR "DISTILL_CUDA=ON, but ${cuda_reason}.")
 else()

@@ -43,12 +43,12 @@ std::vector<at::Tensor> Optimizer::gradients() const {
 void Optimizer::zero_gradients() {
   const at::NoGradGuard no_grad;
   for (const NamedTensor& parameter : parameters_)
-    if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();   // kept: the next update needs it again
+    if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();  // kept: the next update needs it again
 }
 
 void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
-  step_.add_(1 - found_inf);
+  step_.add_(1).sub_(found_inf);
   step_group(matrices_, learning_rate, found_inf);
   step_group(vectors_, learning_rate, found_inf);
 }

@@ -14,10 +14,14 @@ double decay(const Schedule& schedule, double s) {
   const double span = std::max(1.0, static_cast<double>(schedule.total_updates) - warmup);
   const double p = std::min(1.0, (s - warmup) / span);
   switch (schedule.kind) {
-    case ScheduleKind::cosine: return schedule.floor + (1 - schedule.floor) * (1 + std::cos(kPi * p)) / 2;
-    case ScheduleKind::linear: return schedule.floor + (1 - schedule.floor) * (1 - p);
-    case ScheduleKind::constant: return 1;
-    case ScheduleKind::inverse_sqrt: return std::max(schedule.floor, std::sqrt(std::max(1.0, warmup) / (s + 1)));
+    case ScheduleKind::cosine:
+      return schedule.floor + (1 - schedule.floor) * (1 + std::cos(kPi * p)) / 2;
+    case ScheduleKind::linear:
+      return schedule.floor + (1 - schedule.floor) * (1 - p);
+    case ScheduleKind::constant:
+      return 1;
+    case ScheduleKind::inverse_sqrt:
+      return std::max(schedule.floor, std::sqrt(std::max(1.0, warmup) / (s + 1)));
   }
   return 1;
 }

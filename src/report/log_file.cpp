@@ -46,7 +46,8 @@ void cut_unfinished_line(const fs::path& file) {
 }  // namespace
 
 struct LogFile::Parts {
-  Parts(const fs::path& file, int64_t flush_lines) : out((cut_unfinished_line(file), file), /*append=*/true), flush_every(flush_lines) {}
+  Parts(const fs::path& file, int64_t flush_lines)
+      : out((cut_unfinished_line(file), file), /*append=*/true), flush_every(flush_lines) {}
 
   void write(const Line& line, bool now) {
     buffer += line.end();
@@ -114,7 +115,8 @@ void LogFile::on_save(const SaveEvent& event) {
 }
 
 void LogFile::on_skip(const SkipEvent& event) {
-  parts_->write(Line("skip").add("step", event.step).add("loss_scale", event.loss_scale).add("reason", quoted(event.reason)), true);
+  parts_->write(Line("skip").add("step", event.step).add("loss_scale", event.loss_scale).add("reason", quoted(event.reason)),
+                true);
 }
 
 void LogFile::on_resume(const ResumeEvent& event) {

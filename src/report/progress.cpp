@@ -32,7 +32,8 @@ std::string cut_to_terminal(std::string text) {
 }  // namespace
 
 Progress::Progress(ProgressStyle style, int64_t every_updates)
-    : rewrite_(style == ProgressStyle::automatic && isatty(STDERR_FILENO)), silent_(style == ProgressStyle::none),
+    : rewrite_(style == ProgressStyle::automatic && isatty(STDERR_FILENO)),
+      silent_(style == ProgressStyle::none),
       every_updates_(every_updates) {}
 
 Progress::~Progress() { log::set_status_line(""); }
@@ -48,7 +49,8 @@ void Progress::on_start(const StartEvent& event) {
 }
 
 std::string Progress::line(const StepEvent& event) const {
-  std::string text = "step " + std::to_string(event.step) + "/" + std::to_string(event.total_steps) + "  loss " + fixed(event.loss, 4);
+  std::string text =
+      "step " + std::to_string(event.step) + "/" + std::to_string(event.total_steps) + "  loss " + fixed(event.loss, 4);
   if (event.terms.size() > 1)
     for (const auto& [name, value] : event.terms) text += "  " + name + " " + fixed(value, 4);
   text += "  " + count_text(event.tokens_per_second) + " tok/s  " +

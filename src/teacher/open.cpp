@@ -6,10 +6,14 @@ namespace {
 
 at::ScalarType dtype_of(DTypeChoice choice, at::ScalarType automatic) {
   switch (choice) {
-    case DTypeChoice::float32: return at::kFloat;
-    case DTypeChoice::float16: return at::kHalf;
-    case DTypeChoice::bfloat16: return at::kBFloat16;
-    case DTypeChoice::automatic: break;
+    case DTypeChoice::float32:
+      return at::kFloat;
+    case DTypeChoice::float16:
+      return at::kHalf;
+    case DTypeChoice::bfloat16:
+      return at::kBFloat16;
+    case DTypeChoice::automatic:
+      break;
   }
   return automatic;
 }

@@ -10,12 +10,27 @@
 #include "distill/tensor/autocast.h"
 
 namespace distill {
+namespace {
 
-EvalEvent evaluate(const Transformer& student, Teacher* teacher, const Rows& rows, const EvaluateOptions& options) {
+Needs only_logits() {
+  Needs needs;
+  needs.logits = true;
+  return needs;
+}
+
+}  // namespace
+
+LogitsForward logits_of(const Transformer& model) {
+  return [&model](const TokenBatch& batch) { return model.forward(batch, only_logits(), {}); };
+}
+
+LogitsForward logits_of(Teacher& teacher) {
+  return [&teacher](const TokenBatch& batch) { return teacher.forward(batch, only_logits()); };
+}
+
+EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options) {
   const at::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  Needs logits;
-  logits.logits = true;
   HeldOutSums sums;
   for (const TokenBatch& host_batch : evaluation_batches(rows, options.batch_size)) {
     check_stop();
@@ -23,10 +38,10 @@ EvalEvent evaluate(const Transformer& student, Teacher* teacher, const Rows& row
     ForwardOutput from_student;
     {
       const AutocastGuard autocast(options.device, options.precision.autocast);
-      from_student = student.forward(batch, logits, {});
+      from_student = model(batch);
     }
     std::optional<ForwardOutput> from_teacher;
-    if (teacher) from_teacher = teacher->forward(batch, logits);
+    if (teacher) from_teacher = teacher->forward(batch, only_logits());
     const HeldOutSums part = held_out_sums(from_student, from_teacher ? &*from_teacher : nullptr, batch,
                                            options.precision.compute(), options.vocabulary_limit);
     sums.cross_entropy += part.cross_entropy;

@@ -16,8 +16,10 @@ Precision automatic(at::Device device) {
 }  // namespace
 
 std::string PrecisionPlan::text() const {
-  const std::string name = compute() == at::kHalf ? "float16" : compute() == at::kBFloat16 ? "bfloat16"
-                         : compute() == at::kDouble ? "float64" : "float32";
+  const std::string name = compute() == at::kHalf       ? "float16"
+                           : compute() == at::kBFloat16 ? "bfloat16"
+                           : compute() == at::kDouble   ? "float64"
+                                                        : "float32";
   return loss_scaling ? name + " with loss scaling" : name;
 }
 
@@ -36,8 +38,11 @@ PrecisionPlan plan_precision(Precision precision, at::Device device) {
       plan.autocast = at::kHalf;
       plan.loss_scaling = true;
       break;
-    case Precision::bfloat16: plan.autocast = at::kBFloat16; break;
-    default: break;
+    case Precision::bfloat16:
+      plan.autocast = at::kBFloat16;
+      break;
+    default:
+      break;
   }
   return plan;
 }

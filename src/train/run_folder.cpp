@@ -48,7 +48,7 @@ int take_lock(const fs::path& path) {
     throw CreateError({path.string(), "no other run in this folder", "a process that trains in it",
                        "Wait for it, stop it, or choose another `output`.", ""});
   }
-  return descriptor;   // file systems without locks answer otherwise: training there works, only unguarded
+  return descriptor;  // file systems without locks answer otherwise: training there works, only unguarded
 }
 
 Json make_manifest(const fs::path& folder, int64_t step) {
@@ -83,7 +83,7 @@ std::string problem_of(const fs::path& folder) {
 
 RunFolder RunFolder::open(const fs::path& path, bool fresh) {
   if (fresh) {
-    if (fs::exists(path)) ::close(take_lock(path));   // refuses to move a run that is alive
+    if (fs::exists(path)) ::close(take_lock(path));  // refuses to move a run that is alive
     move_aside(path);
   }
   make_folders(path / "checkpoints");
@@ -132,10 +132,10 @@ Checkpoint RunFolder::save_checkpoint(int64_t step, int64_t keep, const std::fun
     file.write(manifest);
     file.close();
     sync_folder(temporary);
-    if (fs::exists(target)) rename_durably(target, folder / (".trash-" + step_name(step)));   // an invalid one of the same step
+    if (fs::exists(target)) rename_durably(target, folder / (".trash-" + step_name(step)));  // an invalid one of the same step
     rename_durably(temporary, target);
   } catch (...) {
-    std::error_code ignored;   // the error that is on its way says more
+    std::error_code ignored;  // the error that is on its way says more
     fs::remove_all(temporary, ignored);
     throw;
   }

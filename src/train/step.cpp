@@ -32,7 +32,8 @@ void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const
     const AutocastGuard autocast(parts.device, parts.precision.autocast);
     from_student = parts.student.forward(batch, parts.objective.student_needs(), forward);
   }
-  terms.add_(parts.objective.backward(from_student, from_teacher ? &*from_teacher : nullptr, batch, counts, parts.scaler.scale()));
+  terms.add_(
+      parts.objective.backward(from_student, from_teacher ? &*from_teacher : nullptr, batch, counts, parts.scaler.scale()));
 }
 
 // Unscale once, clip, step, update the scale. Returns {grad_norm, skipped}.

@@ -29,8 +29,13 @@ std::vector<NamedTensor> training_tensors(const StepParts& parts) {
 
 Trainer::Trainer(StepParts parts, UpdateStream& stream, const Schedule& schedule, const TrainerOptions& options,
                  const RunFolder& folder, std::vector<Observer*> observers, std::function<EvalEvent()> evaluate)
-    : parts_(std::move(parts)), stream_(stream), schedule_(schedule), options_(options), folder_(folder),
-      observers_(std::move(observers)), evaluate_(std::move(evaluate)) {
+    : parts_(std::move(parts)),
+      stream_(stream),
+      schedule_(schedule),
+      options_(options),
+      folder_(folder),
+      observers_(std::move(observers)),
+      evaluate_(std::move(evaluate)) {
   state_.num_threads = at::get_num_threads();
   state_.data_rows = options.data_rows;
   state_.data_kept_tokens = options.data_kept_tokens;
@@ -78,7 +83,7 @@ bool Trainer::run() {
     save_if_due();
   }
   deliver_pending();
-  save();   // before the last evaluation: it may take long
+  save();  // before the last evaluation: it may take long
   const bool finished = state_.update >= options_.total_updates;
   if (finished) evaluate_if_due(/*at_end=*/true);
   for (Observer* observer : observers_) observer->flush();
@@ -152,14 +157,15 @@ void Trainer::watch_skips(const StepEvent& event, bool teacher_finite) {
   state_.consecutive_skips = event.skipped ? state_.consecutive_skips + 1 : 0;
   if (!event.skipped) return;
   ++state_.skipped_updates;
-  const char* reason = parts_.precision.loss_scaling ? "a gradient overflowed: the loss scale is halved"
-                                                     : "a gradient is not finite";
+  const char* reason =
+      parts_.precision.loss_scaling ? "a gradient overflowed: the loss scale is halved" : "a gradient is not finite";
   for (Observer* observer : observers_) observer->on_skip({event.step, event.loss_scale, reason});
   if (state_.consecutive_skips < kMostConsecutiveSkips) return;
   for (Observer* observer : observers_) observer->flush();
   throw DivergedError({"update " + std::to_string(event.step), "finite gradients",
                        std::to_string(state_.consecutive_skips) + " updates in a row with infinities or NaN",
-                       "Lower optimizer.learning_rate, or use precision float32 or bfloat16; the last checkpoint is intact.", ""});
+                       "Lower optimizer.learning_rate, or use precision float32 or bfloat16; the last checkpoint is intact.",
+                       ""});
 }
 
 // The content of an update is a pure function of its number, so the bad one can be looked at again.
@@ -173,13 +179,13 @@ void Trainer::stop_for_bad_teacher(int64_t step) {
 }
 
 void Trainer::evaluate_if_due(bool at_end) {
-  if (!evaluate_ || last_evaluated_update_ == state_.update) return;
+  if (!evaluate_ || (last_evaluation_ && last_evaluation_->step == state_.update)) return;
   const bool due = options_.evaluate_every && state_.update % *options_.evaluate_every == 0;
   if (!due && !at_end) return;
   deliver_pending();
   EvalEvent event = evaluate_();
   event.step = state_.update;
-  last_evaluated_update_ = state_.update;
+  last_evaluation_ = event;
   for (Observer* observer : observers_) observer->on_eval(event);
 }
 
@@ -187,7 +193,7 @@ void Trainer::save_if_due() {
   const bool in_steps = options_.save_every.unit != Unit::seconds;
   const bool due = in_steps ? state_.update % std::max<int64_t>(1, static_cast<int64_t>(options_.save_every.amount)) == 0
                             : now_seconds() - last_save_seconds_ >= options_.save_every.amount;
-  if (due && !at_limit()) save();   // at the limit run() saves
+  if (due && !at_limit()) save();  // at the limit run() saves
 }
 
 void Trainer::save() {

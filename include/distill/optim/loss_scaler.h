@@ -31,7 +31,7 @@ class LossScaler {
   // `found_inf`: float32 scalar, 1 when the update must not happen. Moves the scale.
   void update(const at::Tensor& found_inf);
 
-  State state() const;             // waits for the device
+  State state() const;  // waits for the device
   void restore(const State& state);
 
  private:

@@ -38,7 +38,7 @@ class Optimizer {
   OptimizerRecipe recipe_;
   std::vector<NamedTensor> parameters_;
   std::vector<at::Tensor> first_moments_, second_moments_;
-  at::Tensor step_;            // shared by all parameters
+  at::Tensor step_;  // shared by all parameters
   Group matrices_, vectors_;
 };
 

@@ -26,11 +26,11 @@ class Progress : public Observer {
  private:
   std::string line(const StepEvent& event) const;
 
-  bool rewrite_ = false;        // a terminal
+  bool rewrite_ = false;  // a terminal
   bool silent_ = false;
   int64_t every_updates_;
-  double mean_seconds_ = 0;     // per update, exponential mean
-  double last_line_ = -1e9;     // clock of the last plain line
+  double mean_seconds_ = 0;  // per update, exponential mean
+  double last_line_ = -1e9;  // clock of the last plain line
   StepEvent last_;
 };
 

@@ -1,7 +1,7 @@
 // Held-out figures: token-weighted over all rows, no dropout, no gradients.
 #pragma once
 
-#include <optional>
+#include <functional>
 
 #include "distill/data/stream.h"
 #include "distill/model/transformer.h"
@@ -18,7 +18,12 @@ struct EvaluateOptions {
   int64_t vocabulary_limit = 0;
 };
 
-// `teacher` may be null: cross-entropy and perplexity only. Throws Stopped on a stop signal.
-EvalEvent evaluate(const Transformer& student, Teacher* teacher, const Rows& rows, const EvaluateOptions& options);
+// Answers with what logits need; runs under autocast and without gradients.
+using LogitsForward = std::function<ForwardOutput(const TokenBatch&)>;
+LogitsForward logits_of(const Transformer& model);
+LogitsForward logits_of(Teacher& teacher);
+
+// Measures `model` on every row once. `teacher` may be null: cross-entropy and perplexity only. Throws Stopped on a signal.
+EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options);
 
 }  // namespace distill

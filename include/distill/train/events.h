@@ -10,29 +10,29 @@
 namespace distill {
 
 struct StartEvent {
-  int64_t step = 0;                    // updates already done: 0, or the resume point
+  int64_t step = 0;  // updates already done: 0, or the resume point
   int64_t total_steps = 0;
-  std::string device;                  // "cpu (2 threads)", "cuda:0 NVIDIA T4"
-  std::string precision;               // "float16 with loss scaling"
-  std::string teacher, student;        // "models/teacher, 124.4 M parameters, float32"
+  std::string device;            // "cpu (2 threads)", "cuda:0 NVIDIA T4"
+  std::string precision;         // "float16 with loss scaling"
+  std::string teacher, student;  // "models/teacher, 124.4 M parameters, float32"
   int64_t student_parameters = 0, trained_parameters = 0, teacher_parameters = 0;
-  std::string data;                    // counts of the training rows
-  int64_t tokens_per_epoch = 0;        // input tokens
+  std::string data;              // counts of the training rows
+  int64_t tokens_per_epoch = 0;  // input tokens
   int64_t updates_per_epoch = 0;
   std::string output;
 };
 
 // One optimizer update. All figures belong to this update alone.
 struct StepEvent {
-  int64_t step = 0;                    // from 1
+  int64_t step = 0;  // from 1
   int64_t total_steps = 0;
-  double loss = 0;                     // sum of weight * term
-  std::vector<std::pair<std::string, double>> terms;   // raw, per kept token
+  double loss = 0;                                    // sum of weight * term
+  std::vector<std::pair<std::string, double>> terms;  // raw, per kept token
   double learning_rate = 0;
-  double grad_norm = 0;                // before clipping, after unscaling
-  int64_t tokens = 0;                  // kept
-  int64_t input_tokens = 0;            // that are not padding
-  double tokens_per_second = 0;        // input tokens over wall time
+  double grad_norm = 0;          // before clipping, after unscaling
+  int64_t tokens = 0;            // kept
+  int64_t input_tokens = 0;      // that are not padding
+  double tokens_per_second = 0;  // input tokens over wall time
   double seconds = 0;
   double loss_scale = 1;
   bool skipped = false;
@@ -42,8 +42,8 @@ struct EvalEvent {
   int64_t step = 0;
   double cross_entropy = 0;
   double perplexity = 0;
-  std::optional<double> kl, top1_agreement;   // with a teacher
-  int64_t tokens = 0;                  // kept
+  std::optional<double> kl, top1_agreement;  // with a teacher
+  int64_t tokens = 0;                        // kept
   double seconds = 0;
 };
 
@@ -66,7 +66,7 @@ struct ResumeEvent {
 
 struct FinishEvent {
   int64_t step = 0;
-  bool finished = false;               // false: stopped early, the same command continues
+  bool finished = false;  // false: stopped early, the same command continues
   double seconds = 0;
 };
 

@@ -11,11 +11,11 @@
 namespace distill {
 
 struct PrecisionPlan {
-  at::ScalarType master = at::kFloat;               // of weights that train, gradients and moments
-  std::optional<at::ScalarType> autocast;           // of linear layers and attention in the forward pass
+  at::ScalarType master = at::kFloat;      // of weights that train, gradients and moments
+  std::optional<at::ScalarType> autocast;  // of linear layers and attention in the forward pass
   bool loss_scaling = false;
   at::ScalarType compute() const { return autocast.value_or(master); }
-  std::string text() const;                         // "float16 with loss scaling"
+  std::string text() const;  // "float16 with loss scaling"
 };
 
 // auto: float32 on a CPU, bfloat16 on sm_80 and newer, float16 on older GPUs. RecipeError for float64 on a GPU; a warning for

@@ -36,7 +36,7 @@ class RunFolder {
 
  private:
   RunFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
-  std::vector<Checkpoint> checkpoints() const;   // ascending
+  std::vector<Checkpoint> checkpoints() const;  // ascending
   void prune(int64_t keep) const;
 
   std::filesystem::path path_;

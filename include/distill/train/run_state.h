@@ -10,10 +10,10 @@
 namespace distill {
 
 struct RunState {
-  int64_t update = 0;               // updates done = position in the data
-  int64_t kept_tokens = 0;          // totals since the start, for the log
+  int64_t update = 0;       // updates done = position in the data
+  int64_t kept_tokens = 0;  // totals since the start, for the log
   int64_t input_tokens = 0;
-  double seconds = 0;               // of training, over all sessions
+  double seconds = 0;  // of training, over all sessions
   LossScaler::State scaler;
   int64_t consecutive_skips = 0;
   int64_t skipped_updates = 0;

@@ -19,13 +19,13 @@ namespace distill {
 // What takes part in an update; all of it outlives the step.
 struct StepParts {
   Transformer& student;
-  Teacher* teacher = nullptr;          // null when no term reads one
+  Teacher* teacher = nullptr;  // null when no term reads one
   Objective& objective;
   Optimizer& optimizer;
   LossScaler& scaler;
   PrecisionPlan precision;
-  ForwardOptions forward;              // rates and recomputation; the noise key is set per update
-  double max_grad_norm = 0;            // 0 = no clipping
+  ForwardOptions forward;    // rates and recomputation; the noise key is set per update
+  double max_grad_norm = 0;  // 0 = no clipping
   uint64_t seed = 0;
   at::Device device = at::kCPU;
 };

@@ -14,15 +14,15 @@
 namespace distill {
 
 struct TrainerOptions {
-  int64_t total_updates = 1;                 // N
-  std::optional<int64_t> stop_at;            // --max-steps: stop, resumable, at this update
-  std::optional<double> max_seconds;         // --max-minutes
-  std::optional<int64_t> evaluate_every;     // updates
-  Duration save_every;                       // steps or seconds
+  int64_t total_updates = 1;              // N
+  std::optional<int64_t> stop_at;         // --max-steps: stop, resumable, at this update
+  std::optional<double> max_seconds;      // --max-minutes
+  std::optional<int64_t> evaluate_every;  // updates
+  Duration save_every;                    // steps or seconds
   int64_t keep_checkpoints = 2;
-  int64_t flush_every = 10;                  // updates between reads of the device's figures
-  int64_t data_rows = 0;                     // of one epoch, and
-  int64_t data_kept_tokens = 0;              // its kept tokens: a checkpoint of other data is refused
+  int64_t flush_every = 10;      // updates between reads of the device's figures
+  int64_t data_rows = 0;         // of one epoch, and
+  int64_t data_kept_tokens = 0;  // its kept tokens: a checkpoint of other data is refused
 };
 
 class Trainer {
@@ -37,15 +37,16 @@ class Trainer {
   bool run();
 
   const RunState& state() const { return state_; }
+  const std::optional<EvalEvent>& last_evaluation() const { return last_evaluation_; }
 
  private:
   struct Pending {
     StepEvent event;
-    at::Tensor values;                       // still on the device
+    at::Tensor values;  // still on the device
   };
 
   bool at_limit() const;
-  bool step();                               // false: a stop signal came
+  bool step();  // false: a stop signal came
   void deliver_pending();
   void deliver(Pending& pending);
   void watch_skips(const StepEvent& event, bool teacher_finite);
@@ -60,13 +61,13 @@ class Trainer {
   TrainerOptions options_;
   const RunFolder& folder_;
   std::vector<Observer*> observers_;
-  std::function<EvalEvent()> evaluate_;      // empty: no evaluation data
+  std::function<EvalEvent()> evaluate_;  // empty: no evaluation data
   RunState state_;
   std::vector<Pending> pending_;
-  double waiting_seconds_ = 0;               // wall time of the pending updates
-  double last_save_seconds_ = 0;             // wall clock since the session began, at the last save
+  double waiting_seconds_ = 0;    // wall time of the pending updates
+  double last_save_seconds_ = 0;  // wall clock since the session began, at the last save
   int64_t last_saved_update_ = -1;
-  int64_t last_evaluated_update_ = -1;
+  std::optional<EvalEvent> last_evaluation_;
 };
 
 }  // namespace distill

@@ -1,0 +1,70 @@
+// The steps of src/cli/train.cpp, each a function: from a recipe's section to a living part.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "distill/cli/train.h"
+#include "distill/data/stream.h"
+#include "distill/model/transformer.h"
+#include "distill/objective/objective.h"
+#include "distill/recipe/recipe.h"
+#include "distill/teacher/teacher.h"
+#include "distill/text/tokenizer.h"
+#include "distill/train/evaluate.h"
+#include "distill/train/precision.h"
+#include "distill/train/trainer.h"
+
+namespace distill {
+
+// Where the student's facts and files come from, before any weight is read.
+struct StudentPlan {
+  ModelSpec spec;
+  std::filesystem::path weights;           // folder; empty: fresh weights
+  std::filesystem::path tokenizer_folder;  // empty: none anywhere
+  at::ScalarType save_dtype = at::kFloat;
+};
+StudentPlan plan_student(const Recipe& recipe);
+Transformer build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device);
+ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
+
+// Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
+std::unique_ptr<Tokenizer> tokenizer_in(const std::filesystem::path& folder);
+// Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary).
+int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
+                            const std::optional<ModelSpec>& teacher);
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary);
+ModelShape shape_of(const ModelSpec& spec);
+
+// Number of updates of `train.length`.
+int64_t count_updates(const Duration& length, const UpdateStream& stream);
+
+// The earlier run in the output folder, looked at without touching it: throws RecipeError when the recipe changed in a way that
+// needs --allow-recipe-change; returns its result when it is finished and this recipe asks for nothing more.
+std::optional<TrainResult> finished_before(const LoadedRecipe& recipe, const TrainOptions& options);
+
+// Held-out figures of the teacher and of the untrained student: measured once, at the start of a run, kept in baseline.json.
+struct Baseline {
+  std::optional<EvalEvent> teacher, student;
+};
+Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Transformer& student, Teacher* teacher,
+                                  const Rows* eval_rows, const EvaluateOptions& options);
+
+void make_deterministic();
+StreamOptions stream_options(const Recipe& recipe, at::Device device);
+TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates);
+
+// Opens the run folder and leaves recipe.resolved.yaml in it.
+RunFolder open_run(const LoadedRecipe& recipe, const TrainOptions& options);
+// student/: a Hugging Face folder in the student's stored type.
+void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student);
+TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Baseline& baseline, bool finished, at::Device device,
+                        int64_t total_updates);
+TrainResult dry_result(const Recipe& recipe, int64_t total_updates);
+
+StartEvent start_event(const Recipe& recipe, const StudentPlan& student, const Transformer& model, const Teacher* teacher,
+                       const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
+                       const UpdateStream& stream, int64_t total_updates);
+
+}  // namespace distill

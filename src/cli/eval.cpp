@@ -1,0 +1,79 @@
+#include <cstdio>
+
+#include "distill/checkpoint/hf_folder.h"
+#include "distill/cli/run_parts.h"
+#include "distill/cli/summary.h"
+#include "distill/cli/verbs_eval.h"
+#include "distill/core/file.h"
+#include "distill/core/log.h"
+#include "distill/tensor/device.h"
+
+namespace distill {
+namespace {
+
+// A model and a file on the command line are a small recipe.
+Recipe recipe_of(const EvalCommand& command) {
+  if (!command.recipe.empty()) {
+    if (!command.model.empty() || !command.data.empty() || !command.teacher.empty())
+      throw RecipeError({"distill eval", "a recipe, or --model and --data", "both", "Leave one of them out.", ""});
+    return load_recipe(command.recipe, command.overrides).recipe;
+  }
+  if (command.model.empty() || command.data.empty())
+    throw RecipeError({"distill eval", "a recipe, or --model DIR and --data FILE", "neither",
+                       "Run `distill eval recipe.yaml` or `distill eval --model DIR --data FILE`.", ""});
+  Recipe recipe;
+  recipe.student.path = command.model.string();
+  recipe.data.eval = {SourceRecipe{command.data.string()}};
+  if (!command.teacher.empty()) {
+    recipe.teacher.emplace();
+    recipe.teacher->path = command.teacher.string();
+  }
+  return recipe;
+}
+
+// The run's student when there is one, else the student that the recipe starts from.
+void take_trained_student(Recipe& recipe) {
+  const fs::path trained = fs::path(recipe.output) / "student";
+  if (recipe.output.empty() || !fs::exists(trained / "config.json")) return;
+  recipe.student.path = trained.string();
+  recipe.student.init.reset();
+  log::info("evaluating " + trained.string());
+}
+
+void print(const EvalEvent& event, bool json) {
+  if (json) {
+    std::printf("%s\n", eval_json(event).dump(2).c_str());
+    return;
+  }
+  std::printf("cross-entropy   %.6f\nperplexity      %.4f\n", event.cross_entropy, event.perplexity);
+  if (event.kl) std::printf("KL to teacher   %.6f\nsame 1st choice %.4f\n", *event.kl, *event.top1_agreement);
+  std::printf("tokens          %lld\n", static_cast<long long>(event.tokens));
+}
+
+}  // namespace
+
+int run_eval(const EvalCommand& command) {
+  Recipe recipe = recipe_of(command);
+  if (command.device_given) recipe.train.device = command.device;
+  if (recipe.data.eval.empty())
+    throw RecipeError(
+        {command.recipe.string(), "held-out rows in data.eval", "none", "Add `eval: [{path: eval.jsonl}]` under data.", ""});
+  take_trained_student(recipe);
+  const at::Device device = parse_device(recipe.train.device);
+  const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
+  const StudentPlan plan = plan_student(recipe);
+  std::unique_ptr<Teacher> teacher;
+  if (recipe.teacher) teacher = open_teacher(*recipe.teacher, precision.compute(), device);
+  const std::optional<ModelSpec> teacher_spec = teacher ? std::optional(teacher->spec()) : std::nullopt;
+  const auto tokenizer = tokenizer_in(plan.tokenizer_folder);
+  const int64_t vocabulary = agree_on_vocabulary(recipe, plan, tokenizer.get(), teacher_spec);
+  const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
+                              data_limits(plan, teacher_spec, vocabulary), static_cast<uint64_t>(recipe.train.seed));
+  const Transformer student = build_student(recipe, plan, precision, device);
+  print(evaluate(logits_of(student), teacher.get(), *rows,
+                 {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary}),
+        command.json);
+  return 0;
+}
+
+}  // namespace distill

@@ -1,0 +1,256 @@
+#include "distill/cli/run_parts.h"
+
+#include <ATen/Context.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "distill/checkpoint/hf_folder.h"
+#include "distill/core/file.h"
+#include "distill/core/log.h"
+#include "distill/core/units.h"
+#include "distill/tensor/dtype.h"
+#include "distill/tensor/usage.h"
+#include "distill/text/vocabulary.h"
+
+namespace distill {
+namespace {
+
+at::ScalarType save_dtype_of(DTypeChoice choice, const std::string& stored) {
+  const std::string word = choice == DTypeChoice::automatic ? stored : std::string(enum_name(choice));
+  return dtype_from_word(word).value_or(at::kFloat);
+}
+
+// The type that most of the stored weights have: config.json may say something else or nothing.
+std::string stored_dtype(const TensorSource& source, const std::string& of_config) {
+  uint64_t most = 0;
+  std::map<at::ScalarType, uint64_t> bytes;
+  std::string word = of_config;
+  for (const TensorMeta& meta : source.tensors()) {
+    uint64_t& sum = bytes[meta.dtype];
+    sum += meta.bytes;
+    if (!c10::isFloatingType(meta.dtype) || sum <= most) continue;
+    most = sum;
+    word = dtype_word(meta.dtype);
+  }
+  return word;
+}
+
+std::string parameters_text(int64_t count) { return count_text(static_cast<double>(count)) + " parameters"; }
+
+int64_t count_elements(const std::vector<NamedTensor>& tensors, bool trained_only) {
+  int64_t count = 0;
+  for (const NamedTensor& one : tensors)
+    if (!trained_only || one.tensor.requires_grad()) count += one.tensor.numel();
+  return count;
+}
+
+StudentPlan plan_fresh_student(const Recipe& recipe) {
+  const InitRecipe& init = *recipe.student.init;
+  StudentPlan plan;
+  plan.spec = read_spec(parse_json(init.config.text, "student.init.config"), "student.init.config");
+  plan.tokenizer_folder = init.tokenizer;
+  if (plan.tokenizer_folder.empty() && recipe.teacher) plan.tokenizer_folder = recipe.teacher->path;
+  plan.save_dtype = save_dtype_of(recipe.student.save_dtype, plan.spec.stored_dtype);
+  return plan;
+}
+
+}  // namespace
+
+StudentPlan plan_student(const Recipe& recipe) {
+  if (recipe.student.init) return plan_fresh_student(recipe);
+  const HfFolder folder = open_hf_folder(recipe.student.path);
+  StudentPlan plan;
+  plan.spec = read_spec(folder.config, (folder.path / "config.json").string());
+  plan.weights = folder.path;
+  plan.tokenizer_folder = folder.path;
+  if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = recipe.teacher->path;
+  plan.save_dtype = save_dtype_of(recipe.student.save_dtype, stored_dtype(*folder.weights, plan.spec.stored_dtype));
+  return plan;
+}
+
+Transformer build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device) {
+  const LoadOptions options{precision.master, device, /*trainable=*/true};
+  Transformer student = plan.weights.empty()
+                            ? Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options)
+                            : Transformer::load(plan.spec, *open_hf_folder(plan.weights).weights, options);
+  student.freeze(recipe.student.freeze);
+  return student;
+}
+
+ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
+  const DropoutRecipe& dropout = recipe.student.dropout;
+  ForwardOptions options;
+  options.attention_dropout = dropout.from_config ? spec.attention_dropout : dropout.rate;
+  options.hidden_dropout = dropout.from_config ? spec.hidden_dropout : dropout.rate;
+  options.embedding_dropout = dropout.from_config ? spec.embedding_dropout : dropout.rate;
+  switch (recipe.train.gradient_checkpointing) {
+    case GradientCheckpointing::automatic:  // what fits is decided by `plan`, which is not there yet
+    case GradientCheckpointing::none:
+      options.recompute = Recompute::none;
+      break;
+    case GradientCheckpointing::selective:
+      options.recompute = Recompute::selective;
+      break;
+    case GradientCheckpointing::full:
+      options.recompute = Recompute::full;
+      break;
+  }
+  return options;
+}
+
+std::unique_ptr<Tokenizer> tokenizer_in(const fs::path& folder) {
+  return !folder.empty() && has_tokenizer(folder) ? load_tokenizer(folder) : nullptr;
+}
+
+int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
+                            const std::optional<ModelSpec>& teacher) {
+  if (!teacher) return student.spec.vocab_size;
+  const auto teacher_tokenizer = tokenizer_in(recipe.teacher->path);
+  // A student without a tokenizer of its own reads with the teacher's: there is nothing to compare.
+  const bool own = student.tokenizer_folder != fs::path(recipe.teacher->path);
+  const CommonVocabulary common = common_vocabulary({teacher_tokenizer.get(), teacher->vocab_size},
+                                                    {own ? student_tokenizer : teacher_tokenizer.get(), student.spec.vocab_size},
+                                                    recipe.data.vocabulary == VocabularyCheck::assume_same);
+  if (common.dropped > 0)
+    log::info("vocabulary: " + std::to_string(common.dropped) + " unnamed ids above " + std::to_string(common.width) +
+              " of the wider head are left out of the loss");
+  return common.width;
+}
+
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary) {
+  int64_t positions = student.spec.max_positions;
+  if (teacher) positions = std::min(positions, teacher->max_positions);
+  return {vocabulary, positions};
+}
+
+ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.vocab_size}; }
+
+int64_t count_updates(const Duration& length, const UpdateStream& stream) {
+  switch (length.unit) {
+    case Unit::epochs: {
+      const double updates = length.amount * static_cast<double>(stream.updates_per_epoch());
+      return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(updates * (1 - 1e-12))));
+    }
+    case Unit::tokens:
+      return stream.updates_for_tokens(length.amount);
+    default:
+      return std::max<int64_t>(1, static_cast<int64_t>(length.amount));
+  }
+}
+
+void make_deterministic() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS starts
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
+StreamOptions stream_options(const Recipe& recipe, at::Device device) {
+  StreamOptions options;
+  options.batch_size = *recipe.train.batch_size.value;
+  options.accumulation = recipe.train.gradient_accumulation_steps;
+  options.shuffle = recipe.data.shuffle;
+  options.seed = static_cast<uint64_t>(recipe.train.seed);
+  options.pin_memory = device.is_cuda();
+  return options;
+}
+
+TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates) {
+  TrainerOptions result;
+  result.total_updates = total_updates;
+  result.stop_at = options.max_steps;
+  if (options.max_minutes) result.max_seconds = *options.max_minutes * 60;
+  if (recipe.train.evaluate_every) result.evaluate_every = static_cast<int64_t>(recipe.train.evaluate_every->amount);
+  result.save_every = recipe.train.save_every;
+  result.keep_checkpoints = recipe.train.keep_checkpoints;
+  result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
+  result.data_rows = counts_of(rows).rows;
+  result.data_kept_tokens = counts_of(rows).kept_tokens;
+  return result;
+}
+
+std::optional<TrainResult> finished_before(const LoadedRecipe& loaded, const TrainOptions& options) {
+  const fs::path output = loaded.recipe.output;
+  const fs::path resolved = output / "recipe.resolved.yaml", summary = output / "summary.json";
+  if (options.fresh || !fs::exists(resolved)) return std::nullopt;
+  const Recipe before = parse_recipe(read_file(resolved), resolved.string(), {}).recipe;
+  const std::vector<std::string> changes = recipe_changes(before, loaded.recipe);
+  if (!changes.empty() && !options.allow_recipe_change) {
+    std::string list;
+    for (const std::string& change : changes) list += (list.empty() ? "" : "; ") + change;
+    throw RecipeError(
+        {output.string(), "the recipe that this run began with", list,
+         "Restore the recipe, pass --allow-recipe-change, pass --fresh to move the old run aside, or choose another output.",
+         ""});
+  }
+  if (!changes.empty() || before.train.length != loaded.recipe.train.length || !fs::exists(summary)) return std::nullopt;
+  const TrainResult result = TrainResult::from_json(read_json_file(summary.string()), output);
+  return result.finished ? std::optional(result) : std::nullopt;
+}
+
+RunFolder open_run(const LoadedRecipe& loaded, const TrainOptions& options) {
+  RunFolder run = RunFolder::open(loaded.recipe.output, options.fresh);
+  write_file_atomically(run.file("recipe.resolved.yaml"), recipe_yaml(loaded.recipe));
+  return run;
+}
+
+void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student) {
+  HfSaveOptions options;
+  options.dtype = plan.save_dtype;
+  options.copy_files_from = plan.tokenizer_folder;
+  save_hf_folder(run.file("student"), plan.spec.config, student.parameters(), options);
+}
+
+TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Baseline& baseline, bool finished, at::Device device,
+                        int64_t total_updates) {
+  const RunState& state = trainer.state();
+  TrainResult result;
+  result.finished = finished;
+  result.step = state.update;
+  result.total_steps = total_updates;
+  result.teacher = baseline.teacher;
+  result.student_before = baseline.student;
+  result.student_after = trainer.last_evaluation();
+  result.seconds = state.seconds;
+  result.tokens_per_second = state.seconds > 0 ? static_cast<double>(state.input_tokens) / state.seconds : 0;
+  result.peak_host_bytes = peak_host_bytes();
+  result.peak_device_bytes = peak_device_bytes(device);
+  result.skipped_updates = state.skipped_updates;
+  result.output = run.path();
+  result.student = run.file("student");
+  return result;
+}
+
+TrainResult dry_result(const Recipe& recipe, int64_t total_updates) {
+  TrainResult result;
+  result.total_steps = total_updates;
+  result.output = recipe.output;
+  log::info("dry run: recipe, models and data are read and fit; " + std::to_string(total_updates) + " updates would be trained");
+  return result;
+}
+
+StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Transformer& student, const Teacher* teacher,
+                       const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
+                       const UpdateStream& stream, int64_t total_updates) {
+  StartEvent event;
+  event.total_steps = total_updates;
+  event.device = device_text(device);
+  event.precision = precision.text();
+  event.student_parameters = count_elements(student.parameters(), false);
+  event.trained_parameters = count_elements(student.parameters(), true) + count_elements(objective.parameters(), true);
+  event.student =
+      (plan.weights.empty() ? "fresh weights" : plan.weights.string()) + ", " + parameters_text(event.student_parameters);
+  if (teacher) {
+    event.teacher_parameters = count_parameters(teacher->spec());
+    event.teacher = recipe.teacher->path + ", " + parameters_text(event.teacher_parameters);
+  }
+  event.data = counts_of(rows).text();
+  event.tokens_per_epoch = counts_of(rows).input_tokens;
+  event.updates_per_epoch = stream.updates_per_epoch();
+  event.output = recipe.output;
+  return event;
+}
+
+}  // namespace distill

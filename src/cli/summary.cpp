@@ -1,0 +1,130 @@
+#include "distill/cli/summary.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "distill/core/file.h"
+#include "distill/core/units.h"
+
+namespace distill {
+namespace {
+
+std::string fixed(double value, int digits) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::string eval_line(const std::optional<EvalEvent>& event, bool against_teacher) {
+  if (!event) return "not measured (name held-out rows in data.eval)";
+  std::string text = "cross-entropy " + fixed(event->cross_entropy, 4) + ", perplexity " + fixed(event->perplexity, 2);
+  if (against_teacher && event->kl)
+    text +=
+        ", KL to the teacher " + fixed(*event->kl, 4) + ", same first choice " + fixed(100 * *event->top1_agreement, 1) + " %";
+  return text;
+}
+
+std::string next_command(const TrainResult& result, const std::string& recipe_file) {
+  if (!result.finished) return "distill --config " + recipe_file + "   (the same command goes on)";
+  return "distill eval --model " + result.student.string() + " --data YOUR.jsonl";
+}
+
+std::string memory_line(const TrainResult& result) {
+  std::string text = bytes_text(result.peak_host_bytes) + " of host memory";
+  if (result.peak_device_bytes > 0) text += ", " + bytes_text(result.peak_device_bytes) + " of tensors on the GPU";
+  return text;
+}
+
+std::string model_card(const Recipe& recipe, const TrainResult& result) {
+  std::string text = "# A distilled student\n\n";
+  text += recipe.teacher ? "Teacher: `" + recipe.teacher->path + "`  \n" : "Trained without a teacher.  \n";
+  text += "Student: `" + (recipe.student.path.empty() ? "fresh weights" : recipe.student.path) + "`  \n";
+  text += "Updates: " + std::to_string(result.step) + " of " + std::to_string(result.total_steps) + "\n\n";
+  text += "| model | held-out figures |\n| --- | --- |\n";
+  text += "| teacher | " + eval_line(result.teacher, false) + " |\n";
+  text += "| student before | " + eval_line(result.student_before, true) + " |\n";
+  text += "| student after | " + eval_line(result.student_after, true) + " |\n\n";
+  text +=
+      "Load it from `student/` with `transformers.AutoModelForCausalLM.from_pretrained`. The full recipe is\n"
+      "`recipe.resolved.yaml`; every update is a line of `log.jsonl`.\n";
+  return text;
+}
+
+}  // namespace
+
+Json eval_json(const EvalEvent& event) {
+  Json json = {{"cross_entropy", finite_or_null(event.cross_entropy)}, {"perplexity", finite_or_null(event.perplexity)}};
+  if (event.kl) json["kl"] = finite_or_null(*event.kl);
+  if (event.top1_agreement) json["top1_agreement"] = finite_or_null(*event.top1_agreement);
+  json["tokens"] = event.tokens;
+  return json;
+}
+
+EvalEvent eval_from_json(const Json& json, const std::string& where) {
+  EvalEvent event;
+  event.cross_entropy = json_double_or(json, "cross_entropy", std::nan(""), where);
+  event.perplexity = json_double_or(json, "perplexity", std::nan(""), where);
+  if (json.contains("kl")) event.kl = json_double_or(json, "kl", std::nan(""), where);
+  if (json.contains("top1_agreement")) event.top1_agreement = json_double_or(json, "top1_agreement", std::nan(""), where);
+  event.tokens = json_int(json, "tokens", where);
+  return event;
+}
+
+Json TrainResult::json() const {
+  Json json = {{"finished", finished},
+               {"step", step},
+               {"total_steps", total_steps},
+               {"seconds", seconds},
+               {"tokens_per_second", tokens_per_second},
+               {"peak_host_bytes", peak_host_bytes},
+               {"peak_device_bytes", peak_device_bytes},
+               {"skipped_updates", skipped_updates},
+               {"student_folder", student.string()}};
+  if (teacher) json["teacher"] = eval_json(*teacher);
+  if (student_before) json["student_before"] = eval_json(*student_before);
+  if (student_after) json["student_after"] = eval_json(*student_after);
+  return json;
+}
+
+TrainResult TrainResult::from_json(const Json& json, const fs::path& output) {
+  const std::string where = (output / "summary.json").string();
+  TrainResult result;
+  result.finished = json_bool_or(json, "finished", false, where);
+  result.step = json_int(json, "step", where);
+  result.total_steps = json_int(json, "total_steps", where);
+  result.seconds = json_double_or(json, "seconds", 0, where);
+  result.tokens_per_second = json_double_or(json, "tokens_per_second", 0, where);
+  result.peak_host_bytes = static_cast<uint64_t>(json_int(json, "peak_host_bytes", where));
+  result.peak_device_bytes = static_cast<uint64_t>(json_int(json, "peak_device_bytes", where));
+  result.skipped_updates = json_int(json, "skipped_updates", where);
+  result.output = output;
+  result.student = output / "student";
+  if (json.contains("teacher")) result.teacher = eval_from_json(json["teacher"], where);
+  if (json.contains("student_before")) result.student_before = eval_from_json(json["student_before"], where);
+  if (json.contains("student_after")) result.student_after = eval_from_json(json["student_after"], where);
+  return result;
+}
+
+std::string closing_summary(const TrainResult& result, const Recipe& recipe, const std::string& recipe_file) {
+  std::string text;
+  text += "teacher         " + (recipe.teacher ? eval_line(result.teacher, false) : std::string("none")) + "\n";
+  text += "student before  " + eval_line(result.student_before, true) + "\n";
+  text += "student after   " + eval_line(result.student_after, true) + "\n";
+  text += "time            " + seconds_text(result.seconds) + " for " + std::to_string(result.step) + " of " +
+          std::to_string(result.total_steps) + " updates\n";
+  text += "speed           " + count_text(result.tokens_per_second) + " tokens/s\n";
+  text += "peak memory     " + memory_line(result) + "\n";
+  text +=
+      "files           " + result.student.string() + " (Hugging Face folder), " + (result.output / "log.jsonl").string() + "\n";
+  text += "next            " + next_command(result, recipe_file) + "\n";
+  return text;
+}
+
+void write_summary(const RunFolder& run, const LoadedRecipe& loaded, const TrainResult& result) {
+  write_file_atomically(run.file("README.md"), model_card(loaded.recipe, result));
+  write_file_atomically(run.file("summary.json"), result.json().dump(2) + "\n");  // last: it says that the run is complete
+}
+
+}  // namespace distill

@@ -1,0 +1,96 @@
+// The table of contents of the project: a distillation run from top to bottom.
+#include "distill/cli/train.h"
+
+#include <cstdio>
+
+#include "distill/cli/run_parts.h"
+#include "distill/cli/summary.h"
+#include "distill/core/log.h"
+#include "distill/report/log_file.h"
+#include "distill/tensor/device.h"
+#include "distill/tensor/usage.h"
+
+namespace distill {
+
+TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options) {
+  const Recipe& recipe = loaded.recipe;
+  if (const auto done = finished_before(loaded, options)) return *done;
+
+  const at::Device device = parse_device(recipe.train.device);
+  const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
+  if (options.deterministic) make_deterministic();
+
+  // Everything that the user gave is read before the run folder is touched: bad input leaves nothing half-written.
+  const StudentPlan student_plan = plan_student(recipe);
+  const bool learns_from_teacher = std::any_of(recipe.objective.begin(), recipe.objective.end(), needs_teacher);
+  std::unique_ptr<Teacher> teacher;
+  if (learns_from_teacher) teacher = open_teacher(*recipe.teacher, precision.compute(), device);
+  const std::optional<ModelSpec> teacher_spec = teacher ? std::optional(teacher->spec()) : std::nullopt;
+
+  const auto tokenizer = tokenizer_in(student_plan.tokenizer_folder);
+  const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
+  const DataLimits limits = data_limits(student_plan, teacher_spec, vocabulary);
+  const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
+  const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits, seed);
+  std::shared_ptr<const Rows> eval_rows;
+  if (!recipe.data.eval.empty()) eval_rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(), limits, seed);
+  UpdateStream stream(rows, stream_options(recipe, device));
+  const int64_t total_updates = count_updates(recipe.train.length, stream);
+
+  Transformer student = build_student(recipe, student_plan, precision, device);
+  Objective objective(recipe.objective, shape_of(student.spec()),
+                      teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
+                      {seed, precision.master, precision.compute(), device, vocabulary});
+  std::vector<NamedTensor> trained = student.parameters();
+  trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
+  Optimizer optimizer(recipe.optimizer, trained);
+  LossScaler scaler({.enabled = precision.loss_scaling}, device);
+  const double updates_per_token =
+      static_cast<double>(stream.updates_per_epoch()) / static_cast<double>(counts_of(*rows).kept_tokens);
+  const Schedule schedule = make_schedule(recipe.schedule, recipe.optimizer.learning_rate, total_updates, updates_per_token);
+  if (options.dry_run) return dry_result(recipe, total_updates);
+
+  const RunFolder run = open_run(loaded, options);
+  LogFile log_file(run.file("log.jsonl"), static_cast<int64_t>(recipe.train.log_every.amount));
+  Progress progress(options.progress, static_cast<int64_t>(recipe.train.log_every.amount));
+  const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary};
+  const auto evaluate_now = [&] { return evaluate(logits_of(student), teacher.get(), *eval_rows, eval_options); };
+  const StepParts parts{student,
+                        teacher.get(),
+                        objective,
+                        optimizer,
+                        scaler,
+                        precision,
+                        forward_options(recipe, student.spec()),
+                        recipe.optimizer.max_grad_norm.value.value_or(0),
+                        seed,
+                        device};
+  Trainer trainer(parts, stream, schedule, trainer_options(recipe, options, *rows, total_updates), run, {&log_file, &progress},
+                  eval_rows ? std::function<EvalEvent()>(evaluate_now) : nullptr);
+  for (Observer* observer : {static_cast<Observer*>(&log_file), static_cast<Observer*>(&progress)})
+    observer->on_start(
+        start_event(recipe, student_plan, student, teacher.get(), objective, precision, device, *rows, stream, total_updates));
+
+  const bool resumed = trainer.resume();
+  const Baseline baseline = read_or_measure_baseline(run, resumed, student, teacher.get(), eval_rows.get(), eval_options);
+  const bool finished = trainer.run();
+
+  save_student(run, student_plan, student);
+  const TrainResult result = make_result(run, trainer, baseline, finished, device, total_updates);
+  write_summary(run, loaded, result);
+  for (Observer* observer : {static_cast<Observer*>(&log_file), static_cast<Observer*>(&progress)})
+    observer->on_finish({result.step, finished, result.seconds});
+  return result;
+}
+
+int run_train(const TrainCommand& command) {
+  const LoadedRecipe loaded = load_recipe(command.recipe, command.overrides);
+  for (const Complaint& warning : loaded.warnings) log::warn(warning.text());
+  const TrainResult result = run_training(loaded, command.options);
+  const std::string text =
+      command.json ? result.json().dump(2) + "\n" : closing_summary(result, loaded.recipe, command.recipe.string());
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace distill
