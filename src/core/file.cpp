@@ -55,8 +55,8 @@ ReadFile::ReadFile(const fs::path& path) : path_(path) {
   struct stat info {};
   if (::fstat(descriptor_, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor_);
-    throw InputError({path.string(), "a regular file", S_ISDIR(info.st_mode) ? "a folder" : "something else",
-                      "Name the file itself.", ""});
+    throw InputError(
+        {path.string(), "a regular file", S_ISDIR(info.st_mode) ? "a folder" : "something else", "Name the file itself.", ""});
   }
   size_ = static_cast<uint64_t>(info.st_size);
 }
@@ -123,7 +123,7 @@ void WriteFile::write(const void* data, uint64_t count) {
 }
 
 void WriteFile::sync() {
-  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP) fail("syncing");   // a pipe cannot be synced
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP) fail("syncing");  // a pipe cannot be synced
 }
 
 void WriteFile::close() {
@@ -135,7 +135,7 @@ void WriteFile::close() {
 
 void sync_folder(const fs::path& path) {
   const int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;   // some network folders cannot be opened for syncing; the rename itself has succeeded
+  if (descriptor < 0) return;  // some network folders cannot be opened for syncing; the rename itself has succeeded
   ::fsync(descriptor);
   ::close(descriptor);
 }

@@ -8,7 +8,7 @@
 namespace distill {
 
 double normal(uint64_t key, uint64_t index) {
-  const double u = 1.0 - uniform(key, 2 * index);   // in (0, 1]: its logarithm is finite
+  const double u = 1.0 - uniform(key, 2 * index);  // in (0, 1]: its logarithm is finite
   const double angle = 6.283185307179586476925286766559 * uniform(key, 2 * index + 1);
   return std::sqrt(-2.0 * std::log(u)) * std::cos(angle);
 }

@@ -16,12 +16,11 @@ struct Word {
 };
 
 constexpr Word kUnits[] = {
-    {"steps", 1, Unit::steps},     {"step", 1, Unit::steps},     {"updates", 1, Unit::steps},
-    {"tokens", 1, Unit::tokens},   {"token", 1, Unit::tokens},   {"epochs", 1, Unit::epochs},
-    {"epoch", 1, Unit::epochs},    {"%", 1, Unit::percent},      {"seconds", 1, Unit::seconds},
-    {"second", 1, Unit::seconds},  {"s", 1, Unit::seconds},      {"minutes", 60, Unit::seconds},
-    {"minute", 60, Unit::seconds}, {"min", 60, Unit::seconds},   {"hours", 3600, Unit::seconds},
-    {"hour", 3600, Unit::seconds}, {"h", 3600, Unit::seconds},   {"", 1, Unit::none},
+    {"steps", 1, Unit::steps},     {"step", 1, Unit::steps},     {"updates", 1, Unit::steps},    {"tokens", 1, Unit::tokens},
+    {"token", 1, Unit::tokens},    {"epochs", 1, Unit::epochs},  {"epoch", 1, Unit::epochs},     {"%", 1, Unit::percent},
+    {"seconds", 1, Unit::seconds}, {"second", 1, Unit::seconds}, {"s", 1, Unit::seconds},        {"minutes", 60, Unit::seconds},
+    {"minute", 60, Unit::seconds}, {"min", 60, Unit::seconds},   {"hours", 3600, Unit::seconds}, {"hour", 3600, Unit::seconds},
+    {"h", 3600, Unit::seconds},    {"", 1, Unit::none},
 };
 
 std::string_view trim(std::string_view text) {
@@ -45,10 +44,19 @@ double take_multiplier(std::string_view& text) {
   if (!alone) return 1;
   double factor = 1;
   switch (text.front()) {
-    case 'k': case 'K': factor = 1e3; break;
-    case 'M': factor = 1e6; break;
-    case 'G': case 'B': factor = 1e9; break;
-    default: return 1;
+    case 'k':
+    case 'K':
+      factor = 1e3;
+      break;
+    case 'M':
+      factor = 1e6;
+      break;
+    case 'G':
+    case 'B':
+      factor = 1e9;
+      break;
+    default:
+      return 1;
   }
   text.remove_prefix(1);
   return factor;
@@ -84,12 +92,18 @@ std::string to_string(const Duration& duration) {
   const bool whole = duration.amount == std::floor(duration.amount) && std::abs(duration.amount) < 1e15;
   const std::string amount = whole ? format("%.0f", duration.amount) : number_text(duration.amount);
   switch (duration.unit) {
-    case Unit::none: return amount;
-    case Unit::steps: return amount + " steps";
-    case Unit::tokens: return amount + " tokens";
-    case Unit::epochs: return amount + " epochs";
-    case Unit::percent: return amount + "%";
-    case Unit::seconds: break;
+    case Unit::none:
+      return amount;
+    case Unit::steps:
+      return amount + " steps";
+    case Unit::tokens:
+      return amount + " tokens";
+    case Unit::epochs:
+      return amount + " epochs";
+    case Unit::percent:
+      return amount + "%";
+    case Unit::seconds:
+      break;
   }
   const double in_minutes = duration.amount / 60;
   if (in_minutes == std::floor(in_minutes) && in_minutes > 0) return format("%.0f", in_minutes) + " minutes";
@@ -97,9 +111,21 @@ std::string to_string(const Duration& duration) {
 }
 
 std::optional<uint64_t> parse_bytes(const std::string& text) {
-  struct Suffix { std::string_view text; double factor; };
-  constexpr Suffix kSuffixes[] = {{"", 1}, {"B", 1}, {"KB", 1e3}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-                                  {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}};
+  struct Suffix {
+    std::string_view text;
+    double factor;
+  };
+  constexpr Suffix kSuffixes[] = {{"", 1},
+                                  {"B", 1},
+                                  {"KB", 1e3},
+                                  {"kB", 1e3},
+                                  {"MB", 1e6},
+                                  {"GB", 1e9},
+                                  {"TB", 1e12},
+                                  {"KiB", 1024.0},
+                                  {"MiB", 1048576.0},
+                                  {"GiB", 1073741824.0},
+                                  {"TiB", 1099511627776.0}};
   std::string_view rest = trim(text);
   const auto number = take_number(rest);
   if (!number || *number < 0) return std::nullopt;

@@ -1,9 +1,10 @@
 #include "distill/tensor/usage.h"
 
-#include <ATen/Parallel.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
 #include <sys/resource.h>
+
+#include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include "distill/core/error.h"
 
@@ -17,14 +18,15 @@ int device_attribute(int attribute, int device) {
   auto* get = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "cudaDeviceGetAttribute"));
   int value = 0;
   if (!get || get(&value, attribute, device) != 0)
-    throw DeviceError({"cuda:" + std::to_string(device), "the CUDA runtime to answer", "no answer", "Check the driver with nvidia-smi.", ""});
+    throw DeviceError(
+        {"cuda:" + std::to_string(device), "the CUDA runtime to answer", "no answer", "Check the driver with nvidia-smi.", ""});
   return value;
 }
 
 }  // namespace
 
 int compute_capability(at::Device device) {
-  constexpr int kMajor = 75, kMinor = 76;   // cudaDevAttrComputeCapabilityMajor, -Minor
+  constexpr int kMajor = 75, kMinor = 76;  // cudaDevAttrComputeCapabilityMajor, -Minor
   const int index = device.has_index() ? device.index() : 0;
   return 10 * device_attribute(kMajor, index) + device_attribute(kMinor, index);
 }
@@ -46,7 +48,7 @@ uint64_t peak_host_bytes() {
 uint64_t peak_device_bytes(at::Device device) {
   if (device.is_cpu()) return 0;
   const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
-  return static_cast<uint64_t>(stats.allocated_bytes[0].peak);   // 0: all pools together
+  return static_cast<uint64_t>(stats.allocated_bytes[0].peak);  // 0: all pools together
 }
 
 }  // namespace distill

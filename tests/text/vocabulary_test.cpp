@@ -38,7 +38,8 @@ TEST(Vocabulary, DifferentTokensAreShown) {
     common_vocabulary({&teacher, 3}, {&student, 3}, false);
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("id 1 is \"b\" for the teacher and \"x\" for the student"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("id 1 is \"b\" for the teacher and \"x\" for the student"), std::string::npos)
+        << error.what();
   }
   EXPECT_EQ(common_vocabulary({&teacher, 3}, {&student, 3}, true).width, 3);
 }

@@ -10,24 +10,24 @@ namespace distill {
 
 enum class ExitCode : int {
   done = 0,
-  findings = 1,        // check, doctor: the command worked and found something
-  usage = 2,           // command line or recipe
-  bad_input = 65,      // data or model file
+  findings = 1,    // check, doctor: the command worked and found something
+  usage = 2,       // command line or recipe
+  bad_input = 65,  // data or model file
   no_device = 69,
-  diverged = 70,       // or a bug of ours
+  diverged = 70,  // or a bug of ours
   cannot_create = 73,
-  io = 74,             // read or write failed, disk full
-  temporary = 75,      // run the same command again
-  interrupted = 130,   // SIGINT
-  terminated = 143,    // SIGTERM
+  io = 74,            // read or write failed, disk full
+  temporary = 75,     // run the same command again
+  interrupted = 130,  // SIGINT
+  terminated = 143,   // SIGTERM
 };
 
 struct Complaint {
-  std::string where;     // file, file:line:column, tensor, option
+  std::string where;  // file, file:line:column, tensor, option
   std::string expected;
   std::string found;
-  std::string advice;    // the next step, as an order: "Pass ...", "Rename ..."
-  std::string excerpt;   // optional: the offending line with a caret under it
+  std::string advice;   // the next step, as an order: "Pass ...", "Rename ..."
+  std::string excerpt;  // optional: the offending line with a caret under it
 
   std::string text() const;
 };
@@ -44,11 +44,11 @@ class Error : public std::runtime_error {
   std::vector<Complaint> complaints_;
 };
 
-struct RecipeError : Error {   // command line or recipe; all problems at once
+struct RecipeError : Error {  // command line or recipe; all problems at once
   explicit RecipeError(std::vector<Complaint> complaints) : Error(ExitCode::usage, std::move(complaints)) {}
   explicit RecipeError(Complaint complaint) : Error(ExitCode::usage, {std::move(complaint)}) {}
 };
-struct InputError : Error {    // a data or model file
+struct InputError : Error {  // a data or model file
   explicit InputError(Complaint complaint) : Error(ExitCode::bad_input, {std::move(complaint)}) {}
 };
 struct DeviceError : Error {
@@ -57,13 +57,13 @@ struct DeviceError : Error {
 struct DivergedError : Error {
   explicit DivergedError(Complaint complaint) : Error(ExitCode::diverged, {std::move(complaint)}) {}
 };
-struct CreateError : Error {   // an output cannot be created
+struct CreateError : Error {  // an output cannot be created
   explicit CreateError(Complaint complaint) : Error(ExitCode::cannot_create, {std::move(complaint)}) {}
 };
-struct IoError : Error {       // reading or writing failed half-way
+struct IoError : Error {  // reading or writing failed half-way
   explicit IoError(Complaint complaint) : Error(ExitCode::io, {std::move(complaint)}) {}
 };
-struct Bug : Error {           // an invariant of ours does not hold
+struct Bug : Error {  // an invariant of ours does not hold
   explicit Bug(const std::string& what)
       : Error(ExitCode::diverged, {{"distill", "an invariant to hold", what, "Please report this with the command line.", ""}}) {}
 };

@@ -38,13 +38,13 @@ class ReadFile {
 class WriteFile {
  public:
   explicit WriteFile(const fs::path& path, bool append = false);
-  ~WriteFile();                       // closes without syncing
+  ~WriteFile();  // closes without syncing
   WriteFile(const WriteFile&) = delete;
   WriteFile& operator=(const WriteFile&) = delete;
   void write(const void* data, uint64_t count);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  void sync();                        // fsync
-  void close();                       // fsync and close
+  void sync();   // fsync
+  void close();  // fsync and close
   uint64_t bytes_written() const { return bytes_written_; }
 
  private:
@@ -56,13 +56,13 @@ class WriteFile {
 
 // Writes under a temporary name in the same folder, syncs, renames, syncs the folder.
 void write_file_atomically(const fs::path& path, std::string_view contents);
-void make_folders(const fs::path& path);                      // CreateError
+void make_folders(const fs::path& path);  // CreateError
 void sync_folder(const fs::path& path);
 // Renames and makes the rename durable. IoError.
 void rename_durably(const fs::path& from, const fs::path& to);
 
 std::string sha256_hex(std::string_view bytes);
 std::string sha256_file(const fs::path& path);
-uint64_t hash_text(std::string_view bytes);                   // XXH3, 64 bits
+uint64_t hash_text(std::string_view bytes);  // XXH3, 64 bits
 
 }  // namespace distill

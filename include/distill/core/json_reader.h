@@ -7,7 +7,7 @@
 
 namespace distill {
 
-using Json = nlohmann::ordered_json;   // keeps the order of keys, so that what is copied out looks like what came in
+using Json = nlohmann::ordered_json;  // keeps the order of keys, so that what is copied out looks like what came in
 
 // Parses a whole document. InputError names `where` with line and column, a duplicate key, or the depth limit (128).
 Json parse_json(std::string_view text, const std::string& where);

@@ -13,7 +13,7 @@ enum class Level { trace, debug, info, warn, error, off };
 void configure(Level level, const std::string& color);
 void debug(const std::string& message);
 void info(const std::string& message);
-void warn(const std::string& message);     // also kept for warnings()
+void warn(const std::string& message);  // also kept for warnings()
 void error(const std::string& message);
 // Every warning so far, for summaries.
 std::vector<std::string> warnings();

@@ -7,7 +7,7 @@
 
 namespace distill {
 
-enum class Unit { none, steps, tokens, epochs, percent, seconds };   // minutes and hours are read into seconds
+enum class Unit { none, steps, tokens, epochs, percent, seconds };  // minutes and hours are read into seconds
 
 struct Duration {
   double amount = 0;
@@ -28,9 +28,9 @@ std::string to_string(const Duration& duration);
 
 // `24 GiB`, `512MB`, `1024` -> bytes.
 std::optional<uint64_t> parse_bytes(const std::string& text);
-std::string bytes_text(uint64_t bytes);          // 1536 -> "1.50 KiB"
-std::string seconds_text(double seconds);        // 3725 -> "1 h 2 min"
-std::string count_text(double count);            // 1234567 -> "1.23 M"
-std::string number_text(double value);           // shortest decimal that reads back to the same double
+std::string bytes_text(uint64_t bytes);    // 1536 -> "1.50 KiB"
+std::string seconds_text(double seconds);  // 3725 -> "1 h 2 min"
+std::string count_text(double count);      // 1234567 -> "1.23 M"
+std::string number_text(double value);     // shortest decimal that reads back to the same double
 
 }  // namespace distill

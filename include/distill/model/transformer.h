@@ -15,18 +15,21 @@
 
 namespace distill {
 
+class WeightMap;
+
+// What the backward pass computes again instead of keeping: nothing; norms and the gated activation; whole blocks.
 enum class Recompute { none, selective, full };
 
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
-  bool trainable = false;               // requires_grad on every weight
+  bool trainable = false;  // requires_grad on every weight
 };
 
 struct ForwardOptions {
-  bool train = false;                   // dropout active
+  bool train = false;  // dropout active
   double attention_dropout = 0, hidden_dropout = 0, embedding_dropout = 0;
-  uint64_t noise_key = 0;               // hash of (seed, update): dropout is keyed by it, row_keys_B, layer and element
+  uint64_t noise_key = 0;  // hash of (seed, update): dropout is keyed by it, row_keys_B, layer and element
   Recompute recompute = Recompute::none;
 };
 
@@ -38,10 +41,15 @@ class Transformer {
   // Fresh weights: N(0, initializer_range) for matrices, zeros for biases, ones for norms, keyed by (seed, name).
   static Transformer initialise(const ModelSpec& spec, uint64_t seed, const LoadOptions& options);
 
+  // From weights that are there already: for tests, and for students cut from a teacher.
+  static Transformer from_weights(const ModelSpec& spec, const WeightMap& weights);
+
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;
   ~Transformer();
 
+  // The transformer must outlive the backward passes of what forward() returns. InputError when ids or positions lie outside
+  // the tables of the model.
   ForwardOutput forward(const TokenBatch& batch, const Needs& needs, const ForwardOptions& options) const;
 
   const ModelSpec& spec() const;

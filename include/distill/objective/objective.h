@@ -27,16 +27,16 @@ struct ModelShape {
 
 struct ObjectiveOptions {
   uint64_t seed = 0;
-  at::ScalarType master_dtype = at::kFloat;    // of projectors: float32, or float64 for proofs
-  at::ScalarType compute_dtype = at::kFloat;   // of the head GEMMs: the autocast type
+  at::ScalarType master_dtype = at::kFloat;   // of projectors: float32, or float64 for proofs
+  at::ScalarType compute_dtype = at::kFloat;  // of the head GEMMs: the autocast type
   at::Device device = at::kCPU;
-  int64_t vocabulary_limit = 0;                // ids from here on are dropped on both sides; 0 = no limit
+  int64_t vocabulary_limit = 0;  // ids from here on are dropped on both sides; 0 = no limit
 };
 
 // The counts that divide the sums: of the whole update, over all micro-batches and ranks, known before the first backward.
 struct UpdateCounts {
   double kept = 0;
-  double tokens = 0;                           // that are not padding; divides terms with `positions: all`
+  double tokens = 0;  // that are not padding; divides terms with `positions: all`
 };
 
 class Objective {
@@ -48,8 +48,8 @@ class Objective {
   ~Objective();
 
   const Needs& student_needs() const;
-  const Needs& teacher_needs() const;          // empty: no teacher is read
-  const std::vector<std::string>& names() const;      // of the terms in the log, in recipe order
+  const Needs& teacher_needs() const;             // empty: no teacher is read
+  const std::vector<std::string>& names() const;  // of the terms in the log, in recipe order
   const std::vector<double>& weights() const;
   // Trained projectors, float32 master, named `projector.<term>.<student layer>-<teacher layer>.weight`, [D_teacher, D_student].
   const std::vector<NamedTensor>& parameters() const;
@@ -69,8 +69,8 @@ class Objective {
 // Held-out figures of one micro-batch as sums over its kept positions, without gradients and without [B,T,V].
 struct HeldOutSums {
   double cross_entropy = 0;
-  double kl = 0;                // teacher to student, temperature 1
-  double agreement = 0;         // positions where both have the same most probable id
+  double kl = 0;         // teacher to student, temperature 1
+  double agreement = 0;  // positions where both have the same most probable id
   int64_t kept = 0;
 };
 HeldOutSums held_out_sums(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,

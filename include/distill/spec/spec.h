@@ -12,8 +12,8 @@
 namespace distill {
 
 enum class Task { causal_lm, masked_lm, sequence_classification, embedding };
-enum class NormKind { rms, rms_plus_one, layer };           // rms_plus_one multiplies by (1 + weight)
-enum class NormPlacement { pre, post, sandwich };           // sandwich: before and after each sublayer
+enum class NormKind { rms, rms_plus_one, layer };  // rms_plus_one multiplies by (1 + weight)
+enum class NormPlacement { pre, post, sandwich };  // sandwich: before and after each sublayer
 enum class PositionKind { none, learned, rotary, rotary_interleaved };
 enum class Activation { silu, gelu, gelu_tanh, relu };
 enum class RopeScaling { none, linear, dynamic, yarn, llama3 };
@@ -21,24 +21,24 @@ enum class RopeScaling { none, linear, dynamic, yarn, llama3 };
 // Rotary positions. inv_freq and the attention factor follow transformers' modeling_rope_utils.
 struct RopeSpec {
   double theta = 10000;
-  int64_t rotary_size = 0;            // rotated channels of a head; head_size unless partial
+  int64_t rotary_size = 0;  // rotated channels of a head; head_size unless partial
   RopeScaling scaling = RopeScaling::none;
   double factor = 1;
   int64_t original_max_positions = 0;
-  double low_freq_factor = 1, high_freq_factor = 4;                    // llama3
-  double beta_fast = 32, beta_slow = 1;                                // yarn
-  bool truncate = true;                                                // yarn
-  std::optional<double> attention_factor, mscale, mscale_all_dim;      // yarn
+  double low_freq_factor = 1, high_freq_factor = 4;                // llama3
+  double beta_fast = 32, beta_slow = 1;                            // yarn
+  bool truncate = true;                                            // yarn
+  std::optional<double> attention_factor, mscale, mscale_all_dim;  // yarn
 };
 
 // What one block may have of its own.
 struct LayerSpec {
-  int64_t window = 0;                 // sliding window in tokens, its own included; 0 = sees the whole past
+  int64_t window = 0;  // sliding window in tokens, its own included; 0 = sees the whole past
 };
 
 struct ModelSpec {
-  std::string model_type;             // config.json's word, for messages and for saving; never branched on
-  std::string architecture;           // entry of `architectures`
+  std::string model_type;    // config.json's word, for messages and for saving; never branched on
+  std::string architecture;  // entry of `architectures`
   Task task = Task::causal_lm;
   bool causal = true;
 
@@ -54,41 +54,41 @@ struct ModelSpec {
   NormKind norm = NormKind::rms;
   double norm_eps = 1e-6;
   NormPlacement placement = NormPlacement::pre;
-  bool parallel_block = false;        // attention and mlp read the same input and are added together
+  bool parallel_block = false;  // attention and mlp read the same input and are added together
   bool final_norm = true;
   PositionKind position = PositionKind::rotary;
   RopeSpec rope;
   Activation activation = Activation::silu;
   bool gated_mlp = true;
   bool qkv_bias = false, attention_out_bias = false, mlp_bias = false, head_bias = false;
-  bool qk_norm = false;               // a norm over each query and key head
-  double attention_scale = 0;         // factor of q.k; 0 = head_size^-1/2
-  double attention_soft_cap = 0;      // 0 = none; else cap * tanh(x / cap)
+  bool qk_norm = false;           // a norm over each query and key head
+  double attention_scale = 0;     // factor of q.k; 0 = head_size^-1/2
+  double attention_soft_cap = 0;  // 0 = none; else cap * tanh(x / cap)
   double logit_soft_cap = 0;
   double embedding_scale = 1;
   bool tie_embeddings = false;
-  std::vector<LayerSpec> layers;      // num_layers entries
+  std::vector<LayerSpec> layers;  // num_layers entries
 
-  double attention_dropout = 0, hidden_dropout = 0, embedding_dropout = 0;   // the rates of config.json
+  double attention_dropout = 0, hidden_dropout = 0, embedding_dropout = 0;  // the rates of config.json
   double initializer_range = 0.02;
   std::optional<int64_t> bos_id, pad_id;
   std::vector<int64_t> eos_ids;
-  std::string stored_dtype = "float32";   // of config.json; the checkpoint's tensors decide when they differ
+  std::string stored_dtype = "float32";  // of config.json; the checkpoint's tensors decide when they differ
 
-  Json config;                        // config.json as read: saved again with the student
+  Json config;  // config.json as read: saved again with the student
 };
 
 // One weight: our name, its name in the Hugging Face checkpoint, its shape there. The row that loads also saves.
 // Our names: embedding, position_embedding, layers.{l}.{attention_norm, attention.q, attention.k, attention.v, attention.out,
 // attention.q_norm, attention.k_norm, attention_post_norm, mlp_norm, mlp.gate, mlp.up, mlp.down, mlp_post_norm}, final_norm,
 // head; each with the suffix .weight or .bias.
-enum class WeightTransform { none, transpose };   // transpose: GPT-2 stores linear weights as [in, out]
+enum class WeightTransform { none, transpose };  // transpose: GPT-2 stores linear weights as [in, out]
 struct WeightRow {
   std::string ours;
   std::string theirs;
-  std::vector<int64_t> shape;         // as stored by them
+  std::vector<int64_t> shape;  // as stored by them
   WeightTransform transform = WeightTransform::none;
-  bool matrix = false;                // weight decay applies
+  bool matrix = false;  // weight decay applies
 };
 
 // config.json -> facts. InputError for an unknown architecture, and for any key that changes the mathematics and that we do

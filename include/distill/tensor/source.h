@@ -15,7 +15,7 @@ struct TensorMeta {
   at::ScalarType dtype = at::kFloat;
   std::vector<int64_t> shape;
   uint64_t bytes = 0;
-  std::string file;      // where it lies, for messages
+  std::string file;  // where it lies, for messages
 };
 
 class TensorSource {
@@ -34,7 +34,7 @@ class TensorSource {
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;
-  bool matrix = false;   // weight decay applies
+  bool matrix = false;  // weight decay applies
 };
 
 }  // namespace distill

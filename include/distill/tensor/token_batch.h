@@ -9,16 +9,16 @@
 namespace distill {
 
 struct TokenBatch {
-  at::Tensor ids_BT;         // int64
-  at::Tensor positions_BT;   // int64; restart at 0 with every document; 0 on padding
-  at::Tensor documents_BT;   // int64; number of the document within its row from 0; -1 on padding
-  at::Tensor targets_BT;     // int64; the label at t + 1 of the same document when position t is kept, else -100
-  at::Tensor row_keys_B;     // int64; the row's place in the run (epoch * rows + index): the key of its noise
+  at::Tensor ids_BT;        // int64
+  at::Tensor positions_BT;  // int64; restart at 0 with every document; 0 on padding
+  at::Tensor documents_BT;  // int64; number of the document within its row from 0; -1 on padding
+  at::Tensor targets_BT;    // int64; the label at t + 1 of the same document when position t is kept, else -100
+  at::Tensor row_keys_B;    // int64; the row's place in the run (epoch * rows + index): the key of its noise
   // Flat indices (b * T + t) of the kept positions in ascending order, and their targets: int64 [N].
   at::Tensor kept_N;
   at::Tensor kept_targets_N;
   int64_t num_kept = 0;
-  int64_t num_tokens = 0;    // that are not padding
+  int64_t num_tokens = 0;  // that are not padding
   // Every row holds one document, from position 0 on: causal attention needs no further mask.
   bool one_document_per_row = true;
   // Lengths of each row's documents in order, on the host: [B][documents].
@@ -26,7 +26,7 @@ struct TokenBatch {
 
   int64_t rows() const { return ids_BT.size(0); }
   int64_t length() const { return ids_BT.size(1); }
-  TokenBatch to(at::Device device) const;   // non-blocking from pinned memory
+  TokenBatch to(at::Device device) const;  // non-blocking from pinned memory
 };
 
 }  // namespace distill
