@@ -1,0 +1,54 @@
+// Lines of a file or of standard input, one buffer at a time: the text itself is never held in memory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace distill {
+
+struct Line {
+  std::string text;    // without its end (\n or \r\n); the first line without a byte order mark
+  int64_t number = 0;  // from 1
+};
+
+class LineReader {
+ public:
+  // Fills up to `count` bytes and returns how many; 0 at the end.
+  using ReadBytes = std::function<size_t(char* into, size_t count)>;
+
+  // `name` is what messages call it: the path, or `stdin`.
+  LineReader(std::string name, ReadBytes read);
+  // False at the end. InputError for a line of more than 1 GiB; Stopped when a signal came.
+  bool next(Line& line);
+  // The same without the blank lines at the end of the input; of a run of blank lines inside it, the first one is given.
+  bool next_row(Line& line);
+  // True when next() would not have to wait for the reader.
+  bool has_line() const { return held_ || buffer_.find('\n', begin_) != std::string::npos; }
+  const std::string& name() const { return name_; }
+  std::string where(int64_t number) const { return name_ + ":" + std::to_string(number); }
+  int64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  bool fill();
+  std::string name_;
+  ReadBytes read_;
+  std::string buffer_;
+  size_t begin_ = 0;
+  int64_t number_ = 0;
+  int64_t bytes_read_ = 0;
+  std::optional<Line> held_;  // read to find out whether a blank line was one of the last
+};
+
+// True when the line holds nothing but spaces and tabs.
+bool is_blank(std::string_view text);
+
+// InputError when the file is missing or not a regular file.
+LineReader lines_of_file(const std::filesystem::path& path);
+// Stdin, interruptible while it waits.
+LineReader lines_of_stdin();
+
+}  // namespace distill

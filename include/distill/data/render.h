@@ -1,0 +1,48 @@
+// From a sample to token ids and labels: special tokens, end of sequence, what of it is learned, and cutting to length.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distill/data/sample.h"
+#include "distill/recipe/data.h"
+#include "distill/text/tokenizer.h"
+
+namespace distill {
+
+// One token with the answer to "is it a label?" in its top bit: 4 bytes in memory where ids and labels agree.
+struct Token {
+  uint32_t bits = 0;
+  static Token of(int32_t id, bool kept) { return {static_cast<uint32_t>(id) | (kept ? kKeptBit : 0)}; }
+  int32_t id() const { return static_cast<int32_t>(bits & ~kKeptBit); }
+  bool kept() const { return (bits & kKeptBit) != 0; }
+  static constexpr uint32_t kKeptBit = uint32_t{1} << 31;
+};
+
+struct Document {
+  std::vector<Token> tokens;
+  std::vector<int32_t> labels;  // empty unless a kept label differs from its id
+};
+
+// What rendering is told by the recipe, the tokenizer and the model.
+struct RenderRules {
+  const Tokenizer* tokenizer = nullptr;  // null: only input_ids can be rendered
+  bool append_eos = true;                // text and completions end with `eos`
+  std::optional<int32_t> eos;            // empty: the tokenizer names none
+  bool completion_only = true;           // the prompt is no label
+  int64_t vocab_size = 0;                // 0 = unbounded
+};
+RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size);
+
+// The whole document, not cut; its first token is never kept: nothing predicts it. InputError names `where`: text without a
+// tokenizer, ids outside the vocabulary, no end of sequence to append.
+Document render(const Sample& sample, const RenderRules& rules, const std::string& where);
+
+// The document in pieces of at most `length` tokens: only the first one (truncate) or all (split). Every piece begins anew:
+// its first token is never kept. Pieces without a kept token are left in, for the caller to count.
+std::vector<Document> cut(Document document, int64_t length, Overflow overflow);
+int64_t num_kept(const Document& document);
+
+}  // namespace distill

@@ -1,0 +1,100 @@
+#include "distill/data/batch.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+namespace distill {
+namespace {
+
+int64_t longest(const Rows& rows, const std::vector<KeyedRow>& members) {
+  int64_t length = 0;
+  for (const KeyedRow& member : members) length = std::max(length, int64_t{rows.row(member.place).num_tokens});
+  return length;
+}
+
+int64_t count_kept(const Rows& rows, const std::vector<KeyedRow>& members) {
+  int64_t kept = 0;
+  for (const KeyedRow& member : members) kept += rows.row(member.place).num_kept;
+  return kept;
+}
+
+// Writes row after row through raw pointers: the tensors are ours alone until the batch is handed out.
+class BatchWriter {
+ public:
+  BatchWriter(TokenBatch& batch, int64_t length)
+      : batch_(batch),
+        length_(length),
+        ids_(batch.ids_BT.mutable_data_ptr<int64_t>()),
+        positions_(batch.positions_BT.mutable_data_ptr<int64_t>()),
+        documents_(batch.documents_BT.mutable_data_ptr<int64_t>()),
+        targets_(batch.targets_BT.mutable_data_ptr<int64_t>()),
+        kept_(batch.kept_N.mutable_data_ptr<int64_t>()),
+        kept_targets_(batch.kept_targets_N.mutable_data_ptr<int64_t>()) {}
+
+  void write_row(int64_t b, std::span<const StoredDocument> documents) {
+    int64_t at = b * length_;
+    auto& lengths = batch_.document_lengths.emplace_back();
+    for (size_t number = 0; number < documents.size(); ++number) {
+      write_document(at, static_cast<int64_t>(number), documents[number]);
+      at += documents[number].length;
+      lengths.push_back(documents[number].length);
+    }
+    batch_.num_tokens += at - b * length_;
+    batch_.one_document_per_row &= documents.size() == 1;
+    pad(at, (b + 1) * length_);
+  }
+
+ private:
+  void write_document(int64_t at, int64_t number, const StoredDocument& document) {
+    for (size_t t = 0; t < document.length; ++t, ++at) {
+      ids_[at] = document.tokens[t].id();
+      positions_[at] = static_cast<int64_t>(t);
+      documents_[at] = number;
+      const bool kept = t + 1 < document.length && document.tokens[t + 1].kept();
+      targets_[at] = kept ? document.label(t + 1) : kIgnored;
+      if (kept) note_kept(at);
+    }
+  }
+
+  void note_kept(int64_t at) {
+    kept_[batch_.num_kept] = at;
+    kept_targets_[batch_.num_kept++] = targets_[at];
+  }
+
+  void pad(int64_t from, int64_t to) {
+    std::fill(ids_ + from, ids_ + to, 0);
+    std::fill(positions_ + from, positions_ + to, 0);
+    std::fill(documents_ + from, documents_ + to, -1);
+    std::fill(targets_ + from, targets_ + to, int64_t{kIgnored});
+  }
+
+  TokenBatch& batch_;
+  int64_t length_;
+  int64_t *ids_, *positions_, *documents_, *targets_, *kept_, *kept_targets_;
+};
+
+}  // namespace
+
+TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory) {
+  const auto num_rows = static_cast<int64_t>(members.size());
+  const int64_t length = longest(rows, members), num_kept = count_kept(rows, members);
+  const auto options = at::TensorOptions().dtype(at::kLong).pinned_memory(pin_memory && at::hasCUDA());
+  TokenBatch batch;
+  for (at::Tensor TokenBatch::*member :
+       {&TokenBatch::ids_BT, &TokenBatch::positions_BT, &TokenBatch::documents_BT, &TokenBatch::targets_BT})
+    batch.*member = at::empty({num_rows, length}, options);
+  batch.row_keys_B = at::empty({num_rows}, options);
+  batch.kept_N = at::empty({num_kept}, options);
+  batch.kept_targets_N = at::empty({num_kept}, options);
+  BatchWriter writer(batch, length);
+  for (int64_t b = 0; b < num_rows; ++b) {
+    const KeyedRow& member = members[static_cast<size_t>(b)];
+    batch.row_keys_B.mutable_data_ptr<int64_t>()[b] = member.key;
+    writer.write_row(b, rows.documents(member.place));
+  }
+  return batch;
+}
+
+}  // namespace distill

@@ -1,0 +1,206 @@
+#include "distill/data/sample.h"
+
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "distill/core/error.h"
+#include "distill/core/json_reader.h"
+
+namespace distill {
+namespace {
+
+enum class Kind { text, completion, ids, messages, label };
+struct Field {
+  const char* name;
+  Kind kind;
+};
+// The first field of a kind is the one that makes a row be of that kind.
+constexpr std::array<Field, 7> kFields = {{{"text", Kind::text},
+                                           {"prompt", Kind::completion},
+                                           {"completion", Kind::completion},
+                                           {"input_ids", Kind::ids},
+                                           {"labels", Kind::ids},
+                                           {"messages", Kind::messages},
+                                           {"label", Kind::label}}};
+constexpr const char* kRowAdvice = "Write {\"text\": ...}, {\"prompt\": ..., \"completion\": ...} or {\"input_ids\": [...]}.";
+
+[[noreturn]] void refuse(const std::string& where, const std::string& expected, const std::string& found,
+                         const std::string& advice) {
+  throw InputError({where, expected, found, advice, ""});
+}
+
+std::string shown(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > 60) {
+    size_t end = 57;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole characters only
+    text = text.substr(0, end) + "...";
+  }
+  return text;
+}
+
+// The parser counts lines within its text, which is one line of ours: only the column is of use.
+Json parse_line(const std::string& line, const std::string& where) {
+  try {
+    return parse_json(line, where);
+  } catch (const InputError& error) {
+    Complaint complaint = error.complaints().front();
+    const std::string place = complaint.where.substr(std::min(where.size(), complaint.where.size()));
+    complaint.where = where + (place.starts_with(":1:") ? place.substr(2) : "");
+    const size_t first = line.find_first_not_of(" \t");
+    if (first != std::string::npos && line[first] == '[') {
+      complaint.expected = "one JSON object on every line";
+      complaint.advice = "If the file is one JSON array, convert it: `jq -c '.[]' FILE > FILE.jsonl`.";
+    } else {
+      complaint.advice = "Correct this line or remove it; every line must be one whole JSON object.";
+    }
+    throw InputError(complaint);
+  }
+}
+
+const Json* present(const Json& row, const char* name) {
+  const auto found = row.find(name);
+  return found == row.end() || found->is_null() ? nullptr : &*found;
+}
+
+[[noreturn]] void refuse_unknown_row(const Json& row, const std::string& where) {
+  std::string found = row.empty() ? "an empty object" : "only ";
+  std::string advice = kRowAdvice;
+  std::vector<std::string> known;
+  for (const Field& field : kFields) known.emplace_back(field.name);
+  const char* separator = "";
+  for (const auto& entry : row.items()) {
+    found += separator + ("\"" + entry.key() + "\"") + (entry.value().is_null() ? " (null)" : "");
+    separator = ", ";
+    const std::string nearest = nearest_word(entry.key(), known);
+    if (!nearest.empty() && nearest != entry.key() && advice == kRowAdvice)
+      advice = "Rename \"" + entry.key() + "\" to \"" + nearest + "\" if that is what it holds. " + advice;
+  }
+  refuse(where, "a row with text, prompt and completion, or input_ids", found, advice);
+}
+
+// The kind of the row; a row of two kinds could be read two ways, so it is refused.
+Kind kind_of(const Json& row, const std::string& where) {
+  std::optional<Field> first;
+  for (const Field& field : kFields) {
+    if (!present(row, field.name)) continue;
+    if (first && first->kind != field.kind && field.kind != Kind::label) {
+      refuse(where, "fields of one kind", std::string("\"") + first->name + "\" and \"" + field.name + "\" in one row",
+             std::string("Remove the one that is not to be learned. ") + kRowAdvice);
+    }
+    if (!first || field.kind == Kind::label) first = field;
+  }
+  if (!first) refuse_unknown_row(row, where);
+  return first->kind;
+}
+
+std::string string_field(const Json& row, const char* name, const std::string& where) {
+  const Json* value = present(row, name);
+  if (!value)
+    refuse(where, "\"prompt\" and \"completion\" together", std::string("no \"") + name + "\"",
+           std::string("Add it, or name the field \"text\" if there is only one."));
+  if (value->is_string()) return value->get<std::string>();
+  const bool turns = value->is_array() && !value->empty() && value->front().is_object();
+  if (turns)
+    refuse(where, std::string("\"") + name + "\" to be a string", "a list of messages, which is not available yet",
+           "Apply the chat template beforehand and write the resulting text.");
+  refuse(where, std::string("\"") + name + "\" to be a string", shown(*value), "Correct this line or remove it.");
+}
+
+std::vector<int32_t> integers(const Json& values, const char* name, const std::string& where, int64_t vocab_size,
+                              bool ignored_allowed) {
+  const std::string quoted = std::string("\"") + name + "\"";
+  if (!values.is_array()) refuse(where, quoted + " to be a list of integers", shown(values), "Correct this line or remove it.");
+  const int64_t limit = vocab_size > 0 ? vocab_size : int64_t{std::numeric_limits<int32_t>::max()};
+  std::vector<int32_t> out;
+  out.reserve(values.size());
+  for (const Json& value : values) {
+    const bool integer = value.is_number_integer();
+    if (!integer) refuse(where, quoted + " to hold integers", shown(value), "Correct this line or remove it.");
+    const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX};
+    const int64_t number = huge ? INT64_MAX : value.get<int64_t>();
+    if ((number < 0 || number >= limit) && !(ignored_allowed && number == kIgnored)) {
+      refuse(where,
+             quoted + " to hold ids from 0 to " + std::to_string(limit - 1) + (ignored_allowed ? ", or -100 (ignored)" : ""),
+             shown(value) + " at index " + std::to_string(out.size()),
+             vocab_size > 0 ? "Tokenize the data with the tokenizer of this model." : "Correct this line or remove it.");
+    }
+    out.push_back(static_cast<int32_t>(number));
+  }
+  return out;
+}
+
+IdsSample ids_sample(const Json& row, const std::string& where, int64_t vocab_size) {
+  const Json* ids = present(row, "input_ids");
+  if (!ids) refuse(where, "\"labels\" beside \"input_ids\"", "\"labels\" alone", "Add \"input_ids\" of the same length.");
+  IdsSample sample;
+  sample.ids = integers(*ids, "input_ids", where, vocab_size, false);
+  const Json* labels = present(row, "labels");
+  if (!labels) return sample;
+  sample.labels = integers(*labels, "labels", where, vocab_size, true);
+  if (sample.labels.size() != sample.ids.size()) {
+    refuse(where, "as many labels as input_ids (" + std::to_string(sample.ids.size()) + ")",
+           std::to_string(sample.labels.size()) + " labels",
+           "Labels are aligned with input_ids; the shift by one is ours. Use -100 where nothing is to be learned.");
+  }
+  return sample;
+}
+
+// Length of the UTF-8 character at `at`, 0 when it is not one (also surrogates and overlong forms).
+size_t utf8_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(at);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xC2 && first < 0xE0 ? 2 : (first & 0xF0) == 0xE0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+  if (length == 0 || at + length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i)
+    if ((byte(at + i) & 0xC0) != 0x80) return 0;
+  const unsigned second = byte(at + 1);
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
+  return overlong || outside ? 0 : length;
+}
+
+}  // namespace
+
+Sample parse_json_row(const std::string& line, const std::string& where, int64_t vocab_size) {
+  if (is_blank(line)) {
+    refuse(where, "one JSON object on every line", "an empty line",
+           "Remove it: `sed -i '/^[[:space:]]*$/d' FILE` removes all empty lines.");
+  }
+  const Json row = parse_line(line, where);
+  if (!row.is_object()) {
+    refuse(where, "one JSON object on every line", shown(row),
+           "If the file is one JSON array, convert it: `jq -c '.[]' FILE > FILE.jsonl`.");
+  }
+  switch (kind_of(row, where)) {
+    case Kind::text:
+      return TextSample{string_field(row, "text", where)};
+    case Kind::completion:
+      return CompletionSample{string_field(row, "prompt", where), string_field(row, "completion", where)};
+    case Kind::ids:
+      return ids_sample(row, where, vocab_size);
+    case Kind::messages:
+      refuse(where, "text, prompt and completion, or input_ids", "\"messages\", which is not available yet",
+             "Apply the chat template beforehand and write the resulting text as {\"text\": ...}.");
+    case Kind::label:
+      refuse(where, "text, prompt and completion, or input_ids", "\"label\" (classification), which is not available yet",
+             "Remove the field to train on the text as a language model.");
+  }
+  throw Bug("a row of no kind");
+}
+
+Sample parse_text_row(std::string line, const std::string& where) {
+  for (size_t at = 0; at < line.size();) {
+    const size_t length = utf8_length(line, at);
+    if (length == 0) {
+      refuse(where + ":" + std::to_string(at + 1), "UTF-8 text", "bytes that are not UTF-8",
+             "Convert the file: `iconv -f LATIN1 -t UTF-8 FILE > NEW`.");
+    }
+    at += length;
+  }
+  return TextSample{std::move(line)};
+}
+
+}  // namespace distill
