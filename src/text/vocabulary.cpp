@@ -1,53 +1,60 @@
-#include "vocabulary.h"
+#include "distill/text/vocabulary.h"
 
 #include <algorithm>
+#include <string>
 
 #include "distill/core/error.h"
 
 namespace distill {
 namespace {
 
-void check_id(const std::pair<std::string, int64_t>& token, const std::string& where) {
-  if (token.second >= 0 && token.second <= kMaxTokenId) return;
-  throw InputError({where, "ids from 0 to " + std::to_string(kMaxTokenId),
-                    "\"" + token.first + "\": " + std::to_string(token.second), "Take the file again from its source.", ""});
+std::string shown(const std::optional<std::string>& token) { return token ? "\"" + *token + "\"" : "no token"; }
+
+[[noreturn]] void refuse(const std::string& expected, const std::string& found) {
+  throw InputError(
+      {"vocabulary", expected, found,
+       "Use a student of the teacher's model family, or set data.vocabulary to assume_same if you know that the ids agree.", ""});
+}
+
+void compare_tokens(const Tokenizer& teacher, const Tokenizer& student, int64_t width) {
+  if (teacher.fingerprint() == student.fingerprint()) return;
+  std::string differences;
+  int shown_count = 0;
+  for (int64_t id = 0; id < width; ++id) {
+    const auto from_teacher = teacher.token_of(static_cast<int32_t>(id)),
+               from_student = student.token_of(static_cast<int32_t>(id));
+    if (from_teacher == from_student) continue;
+    if (shown_count++ == 3) break;
+    differences += (differences.empty() ? "id " : "; id ") + std::to_string(id) + " is " + shown(from_teacher) +
+                   " for the teacher and " + shown(from_student) + " for the student";
+  }
+  if (!differences.empty()) refuse("teacher and student to give every id the same token", differences);
+}
+
+void refuse_named_above(const Tokenizer& tokenizer, const char* side, int64_t width) {
+  for (int64_t id = width; id < tokenizer.num_ids(); ++id)
+    if (const auto token = tokenizer.token_of(static_cast<int32_t>(id)))
+      refuse("no token above the smaller vocabulary (" + std::to_string(width) + " ids)",
+             "id " + std::to_string(id) + " is " + shown(token) + " for the " + side);
 }
 
 }  // namespace
 
-Vocabulary::Vocabulary(std::vector<std::pair<std::string, int64_t>> tokens, const std::string& where)
-    : tokens_(std::move(tokens)) {
-  int64_t num_ids = 0;
-  for (const auto& token : tokens_) {
-    check_id(token, where);
-    num_ids = std::max(num_ids, token.second + 1);
-  }
-  index_by_id_.assign(static_cast<size_t>(num_ids), -1);
-  ids_.reserve(tokens_.size());
-  for (size_t i = 0; i < tokens_.size(); ++i) {
-    const auto& [name, id] = tokens_[i];
-    int32_t& index = index_by_id_[static_cast<size_t>(id)];
-    if (index >= 0) {
-      throw InputError(
-          {where, "an id of its own for every token",
-           std::to_string(id) + " for \"" + tokens_[static_cast<size_t>(index)].first + "\" and for \"" + name + "\"",
-           "Take the file again from its source.", ""});
+CommonVocabulary common_vocabulary(const VocabularySide& teacher, const VocabularySide& student, bool assume_same) {
+  const int64_t width = std::min(teacher.width, student.width);
+  const int64_t dropped = std::max(teacher.width, student.width) - width;
+  if (assume_same) return {width, dropped};
+  if (teacher.tokenizer && student.tokenizer) {
+    compare_tokens(*teacher.tokenizer, *student.tokenizer, width);
+    if (dropped > 0) {
+      refuse_named_above(*teacher.tokenizer, "teacher", width);
+      refuse_named_above(*student.tokenizer, "student", width);
     }
-    index = static_cast<int32_t>(i);
-    if (!ids_.emplace(name, static_cast<int32_t>(id)).second)
-      throw InputError({where, "every token once", "\"" + name + "\" twice", "Remove one of them.", ""});
+  } else if (dropped > 0) {
+    refuse("vocabularies of equal width, or a tokenizer.json in both folders to compare",
+           std::to_string(teacher.width) + " ids for the teacher and " + std::to_string(student.width) + " for the student");
   }
-}
-
-std::optional<int32_t> Vocabulary::find(std::string_view token) const {
-  const auto found = ids_.find(token);
-  return found == ids_.end() ? std::nullopt : std::optional<int32_t>(found->second);
-}
-
-const std::string* Vocabulary::token(int32_t id) const {
-  if (id < 0 || id >= num_ids()) return nullptr;
-  const int32_t index = index_by_id_[static_cast<size_t>(id)];
-  return index < 0 ? nullptr : &tokens_[static_cast<size_t>(index)].first;
+  return {width, dropped};
 }
 
 }  // namespace distill

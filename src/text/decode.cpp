@@ -1,0 +1,113 @@
+#include "decode.h"
+
+#include <optional>
+
+#include "byte_level.h"
+#include "unicode.h"
+
+namespace distill {
+namespace {
+
+using Tokens = std::vector<std::string>;
+
+std::string join(const Tokens& tokens) {
+  std::string out;
+  for (const std::string& token : tokens) out += token;
+  return out;
+}
+
+// A token with a character outside the alphabet (an added token) stands for itself.
+void decode(const DecodeByteLevel&, Tokens& tokens, RegexScratch&) {
+  std::string bytes;
+  for (const std::string& token : tokens) bytes += spelled_bytes(token).value_or(token);
+  tokens = {replace_invalid_utf8(bytes)};
+}
+
+std::optional<unsigned> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+// The byte of "<0x41>".
+std::optional<char> fallback_byte(const std::string& token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return std::nullopt;
+  const auto high = token[3] == '+' ? std::optional<unsigned>(0) : hex_digit(token[3]);  // Rust reads "+5" as a number
+  const auto low = hex_digit(token[4]);
+  if (!high || !low) return std::nullopt;
+  return static_cast<char>(*high * 16 + *low);
+}
+
+// A run of bytes that is not UTF-8 becomes one U+FFFD for each byte.
+void append_bytes(std::string& bytes, Tokens& out) {
+  if (bytes.empty()) return;
+  if (find_invalid_utf8(bytes))
+    out.insert(out.end(), bytes.size(), "\xEF\xBF\xBD");
+  else
+    out.push_back(bytes);
+  bytes.clear();
+}
+
+void decode(const DecodeByteFallback&, Tokens& tokens, RegexScratch&) {
+  Tokens out;
+  std::string bytes;
+  for (std::string& token : tokens) {
+    if (const auto byte = fallback_byte(token)) {
+      bytes.push_back(*byte);
+      continue;
+    }
+    append_bytes(bytes, out);
+    out.push_back(std::move(token));
+  }
+  append_bytes(bytes, out);
+  tokens = std::move(out);
+}
+
+void decode(const FuseTokens&, Tokens& tokens, RegexScratch&) { tokens = {join(tokens)}; }
+
+void decode(const StripTokens& step, Tokens& tokens, RegexScratch&) {
+  for (std::string& token : tokens) {
+    size_t begin = 0, end = token.size();
+    for (size_t i = 0; i < step.start && begin < end && code_point_at(token, begin).value == step.content; ++i)
+      begin += code_point_at(token, begin).num_bytes;
+    for (size_t i = 0; i < step.stop && end > begin && code_point_before(token, end).value == step.content; ++i)
+      end -= code_point_before(token, end).num_bytes;
+    token = token.substr(begin, end - begin);
+  }
+}
+
+void decode(const ReplaceInTokens& step, Tokens& tokens, RegexScratch& scratch) {
+  std::vector<Stretch> stretches;
+  for (std::string& token : tokens) {
+    find_stretches(step.pattern, token, scratch, stretches);
+    std::string out;
+    for (const Stretch& stretch : stretches)
+      out += stretch.is_match ? step.content : token.substr(stretch.begin, stretch.end - stretch.begin);
+    token = std::move(out);
+  }
+}
+
+void decode(const DecodeMetaspace& step, Tokens& tokens, RegexScratch&) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    std::string out;
+    for (size_t at = 0; at < tokens[i].size();) {
+      const CodePoint point = code_point_at(tokens[i], at);
+      if (point.value != step.replacement)
+        out.append(tokens[i], at, point.num_bytes);
+      else if (i > 0 || !step.drop_in_first)
+        out.push_back(' ');
+      at += point.num_bytes;
+    }
+    tokens[i] = std::move(out);
+  }
+}
+
+}  // namespace
+
+std::string Decoder::apply(std::vector<std::string> tokens, RegexScratch& scratch) const {
+  for (const DecoderStep& step : steps_) std::visit([&](const auto& one) { decode(one, tokens, scratch); }, step);
+  return join(tokens);
+}
+
+}  // namespace distill

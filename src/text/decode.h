@@ -1,0 +1,40 @@
+// Decoders: from the spellings of tokens back to text.
+// Here: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, and sequences of them.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "pattern.h"
+
+namespace distill {
+
+struct DecodeByteLevel {};
+struct DecodeByteFallback {};
+struct FuseTokens {};
+struct StripTokens {
+  char32_t content;
+  size_t start;  // at most so many are taken off each end
+  size_t stop;
+};
+struct ReplaceInTokens {
+  Pattern pattern;
+  std::string content;
+};
+struct DecodeMetaspace {
+  char32_t replacement;
+  bool drop_in_first;  // the first token's are not spaces
+};
+using DecoderStep = std::variant<DecodeByteLevel, DecodeByteFallback, FuseTokens, StripTokens, ReplaceInTokens, DecodeMetaspace>;
+
+class Decoder {
+ public:
+  explicit Decoder(std::vector<DecoderStep> steps) : steps_(std::move(steps)) {}
+  std::string apply(std::vector<std::string> tokens, RegexScratch& scratch) const;
+
+ private:
+  std::vector<DecoderStep> steps_;
+};
+
+}  // namespace distill

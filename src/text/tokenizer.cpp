@@ -1,0 +1,316 @@
+// The order of the reference library: added tokens in the raw text, normalization, added tokens in the normalized text,
+// pieces, model, post-processing.
+#include "distill/text/tokenizer.h"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "distill/core/error.h"
+#include "distill/core/file.h"
+
+#include "components.h"
+#include "unicode.h"
+
+namespace distill {
+namespace {
+
+// Everything that one encode() or decode() writes to besides its result.
+struct Scratch {
+  PieceScratch pieces;
+  BpeScratch bpe;
+  std::vector<Section> raw_sections;
+  std::vector<Section> sections;
+  std::vector<Symbol> symbols;
+  std::vector<TextToken> tokens;
+};
+
+// As many scratches as calls have ever run at once; each keeps its piece cache for the next call.
+class ScratchPool {
+ public:
+  class Lease {
+   public:
+    Lease(ScratchPool& pool, std::unique_ptr<Scratch> scratch) : pool_(pool), scratch_(std::move(scratch)) {}
+    ~Lease() { pool_.give_back(std::move(scratch_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Scratch& operator*() const { return *scratch_; }
+
+   private:
+    ScratchPool& pool_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+
+  Lease borrow() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return {*this, std::make_unique<Scratch>()};
+    std::unique_ptr<Scratch> scratch = std::move(free_.back());
+    free_.pop_back();
+    return {*this, std::move(scratch)};
+  }
+
+ private:
+  void give_back(std::unique_ptr<Scratch> scratch) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(scratch));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> free_;
+};
+
+void check_text(std::string_view text) {
+  constexpr size_t kLongestText = size_t{1} << 31;
+  if (text.size() >= kLongestText)
+    throw InputError({"text to tokenize", "less than 2 GiB", std::to_string(text.size()) + " bytes", "Split the text.", ""});
+  if (const auto at = find_invalid_utf8(text)) {
+    throw InputError(
+        {"text to tokenize", "UTF-8", "an ill-formed sequence at byte " + std::to_string(*at), "Convert the data to UTF-8.", ""});
+  }
+}
+
+class TokenizerOfFile : public Tokenizer {
+ public:
+  TokenizerOfFile(TokenizerFile file, uint64_t fingerprint);
+
+  Encoding encode(std::string_view text, bool add_special_tokens) const override;
+  std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
+  int64_t num_ids() const override { return num_ids_; }
+  std::optional<int32_t> id_of(std::string_view token) const override;
+  std::optional<std::string> token_of(int32_t id) const override;
+  std::optional<int32_t> eos_id() const override { return eos_id_; }
+  uint64_t fingerprint() const override { return fingerprint_; }
+  void set_eos_id(std::optional<int32_t> id) { eos_id_ = id; }
+
+ private:
+  void prepare_added_tokens();
+  void prepare_spaces();
+  const AddedToken* added_token(int32_t id) const;
+  void encode_normalized(const AlignedText& text, Scratch& scratch) const;
+  void encode_pieces(Scratch& scratch) const;
+  void push_added_token(const AddedToken& token, std::string_view spelling, SourceSpan source, Scratch& scratch) const;
+  std::optional<std::string> spelling_for_decoder(int32_t id) const;
+
+  Bpe model_;
+  Normalizer normalizer_;
+  PreTokenizer pre_tokenizer_;
+  std::vector<AddedToken> added_tokens_;
+  int64_t num_ids_;
+  PostProcessor post_processor_;
+  std::optional<Decoder> decoder_;
+  uint64_t fingerprint_;
+  std::optional<int32_t> eos_id_;
+
+  std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
+  std::unordered_map<int32_t, const AddedToken*> added_by_id_;
+  std::unordered_map<int32_t, std::string> normalized_contents_;  // of added tokens that normalization changes
+  std::unordered_set<std::string_view> special_contents_;
+  AddedTokenMatcher raw_matcher_;
+  AddedTokenMatcher normalized_matcher_;
+  std::vector<SpaceCounts> spaces_;  // by id; empty when offsets are not trimmed
+  mutable ScratchPool pool_;
+};
+
+int64_t count_ids(const TokenTable& vocabulary, const std::vector<AddedToken>& added_tokens) {
+  int64_t count = vocabulary.num_ids();
+  for (const AddedToken& token : added_tokens) count = std::max<int64_t>(count, int64_t{token.id} + 1);
+  return count;
+}
+
+TokenizerOfFile::TokenizerOfFile(TokenizerFile file, uint64_t fingerprint)
+    : model_(read_model(file)),
+      normalizer_(read_normalizer(file)),
+      pre_tokenizer_(read_pre_tokenizer(file)),
+      added_tokens_(read_added_tokens(file, model_.vocabulary())),
+      num_ids_(count_ids(model_.vocabulary(), added_tokens_)),
+      post_processor_(read_post_processor(file, num_ids_)),
+      decoder_(read_decoder(file)),
+      fingerprint_(fingerprint) {
+  if (pre_tokenizer_.ends_in_byte_level() && model_.can_read_raw_bytes()) {
+    pre_tokenizer_.leave_bytes_raw();
+    model_.read_raw_bytes();
+  }
+  prepare_added_tokens();
+  prepare_spaces();
+}
+
+void TokenizerOfFile::prepare_added_tokens() {
+  RegexScratch scratch;
+  for (const AddedToken& token : added_tokens_) {
+    added_by_content_.emplace(token.content, &token);
+    added_by_id_.emplace(token.id, &token);
+    if (token.special) special_contents_.insert(token.content);
+    if (!token.normalized) {
+      raw_matcher_.add(token.content, token);
+      continue;
+    }
+    AlignedText normalized;
+    normalized.text = token.content;
+    normalizer_.apply(normalized, scratch);
+    if (normalized.text != token.content) normalized_contents_.emplace(token.id, normalized.text);
+    normalized_matcher_.add(normalized.text, token);
+  }
+}
+
+void TokenizerOfFile::prepare_spaces() {
+  if (!post_processor_.trims_offsets()) return;
+  spaces_.assign(static_cast<size_t>(model_.vocabulary().num_ids()), SpaceCounts{0, 0});
+  for (const auto& [token, id] : model_.vocabulary().tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
+}
+
+Encoding TokenizerOfFile::encode(std::string_view text, bool add_special_tokens) const {
+  check_text(text);
+  const ScratchPool::Lease lease = pool_.borrow();
+  Scratch& scratch = *lease;
+  scratch.tokens.clear();
+  raw_matcher_.find(text, scratch.pieces.regex, scratch.raw_sections);
+  for (const Section& section : scratch.raw_sections) {
+    const std::string_view part = text.substr(section.begin, section.end - section.begin);
+    const auto begin = static_cast<uint32_t>(section.begin);
+    if (section.token) {
+      push_added_token(*section.token, part, {begin, static_cast<uint32_t>(section.end)}, scratch);
+      continue;
+    }
+    scratch.pieces.texts.clear();
+    AlignedText& normalized = scratch.pieces.texts.emplace_back();
+    normalized.text = part;
+    normalized.origin = begin;
+    normalizer_.apply(normalized, scratch.pieces.regex);
+    encode_normalized(normalized, scratch);
+  }
+  return post_processor_.apply(text, scratch.tokens, add_special_tokens);
+}
+
+void TokenizerOfFile::encode_normalized(const AlignedText& text, Scratch& scratch) const {
+  normalized_matcher_.find(text.text, scratch.pieces.regex, scratch.sections);
+  for (const Section& section : scratch.sections) {
+    const Piece piece{&text, static_cast<uint32_t>(section.begin), static_cast<uint32_t>(section.end)};
+    if (section.token) {
+      push_added_token(*section.token, piece.text(), piece.source(), scratch);
+      continue;
+    }
+    scratch.pieces.pieces.assign(1, piece);
+    pre_tokenizer_.apply(scratch.pieces);
+    encode_pieces(scratch);
+  }
+}
+
+void TokenizerOfFile::encode_pieces(Scratch& scratch) const {
+  for (const Piece& piece : scratch.pieces.pieces) {
+    scratch.symbols.clear();
+    model_.encode(piece.text(), scratch.bpe, scratch.symbols);
+    uint32_t at = piece.begin;
+    for (const Symbol& symbol : scratch.symbols) {
+      const uint32_t end = std::min(at + symbol.num_bytes, piece.end);
+      const SourceSpan source = at < end ? piece.owner->source(at, end) : SourceSpan{piece.source().end, piece.source().end};
+      const SpaceCounts spaces = spaces_.empty() ? SpaceCounts{0, 0} : spaces_[static_cast<size_t>(symbol.id)];
+      scratch.tokens.push_back({symbol.id, source.begin, source.end, spaces.leading, spaces.trailing});
+      at = end;
+    }
+  }
+}
+
+void TokenizerOfFile::push_added_token(const AddedToken& token, std::string_view spelling, SourceSpan source,
+                                       Scratch& scratch) const {
+  const SpaceCounts spaces = spaces_.empty() ? SpaceCounts{0, 0} : count_spaces(spelling);
+  scratch.tokens.push_back({token.id, source.begin, source.end, spaces.leading, spaces.trailing});
+}
+
+const AddedToken* TokenizerOfFile::added_token(int32_t id) const {
+  const auto found = added_by_id_.find(id);
+  return found == added_by_id_.end() ? nullptr : found->second;
+}
+
+// An added token that is looked for in normalized form is also decoded from it.
+std::optional<std::string> TokenizerOfFile::spelling_for_decoder(int32_t id) const {
+  if (const auto normalized = normalized_contents_.find(id); normalized != normalized_contents_.end()) return normalized->second;
+  return token_of(id);
+}
+
+// Ids that name no token are left out, as in the reference library.
+std::string TokenizerOfFile::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const int32_t id : ids) {
+    std::optional<std::string> token = spelling_for_decoder(id);
+    if (token && !(skip_special_tokens && special_contents_.count(*token))) tokens.push_back(std::move(*token));
+  }
+  if (decoder_) return decoder_->apply(std::move(tokens), (*pool_.borrow()).pieces.regex);
+  std::string out;
+  for (const std::string& token : tokens) out += (&token == tokens.data() ? "" : " ") + token;
+  return out;
+}
+
+std::optional<int32_t> TokenizerOfFile::id_of(std::string_view token) const {
+  if (const auto found = added_by_content_.find(token); found != added_by_content_.end()) return found->second->id;
+  return model_.vocabulary().find(token);
+}
+
+std::optional<std::string> TokenizerOfFile::token_of(int32_t id) const {
+  if (const AddedToken* added = added_token(id)) return added->content;
+  if (const std::string* token = model_.vocabulary().token(id)) return *token;
+  return std::nullopt;
+}
+
+std::optional<Json> read_optional(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  Json json = read_json_file(path.string());
+  if (!json.is_object())
+    throw InputError({path.string(), "a JSON object", json.type_name(), "Take the file again from its source.", ""});
+  return json;
+}
+
+const Json* find_member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+// `eos_token` of tokenizer_config.json, as an id.
+std::optional<int32_t> named_eos(const std::filesystem::path& path, const Tokenizer& tokenizer) {
+  const std::optional<Json> config = read_optional(path);
+  const Json* token = config ? find_member(*config, "eos_token") : nullptr;
+  if (!token) return std::nullopt;
+  const std::string where = path.string() + ": eos_token";
+  const Json* content = token->is_object() ? &json_member(*token, "content", where) : token;
+  if (!content->is_string()) throw InputError({where, "a token", content->type_name(), "Correct the file.", ""});
+  const auto name = content->get<std::string>();
+  if (const auto id = tokenizer.id_of(name)) return id;
+  throw InputError({where, "a token of tokenizer.json", "\"" + name + "\"", "Use the two files that belong together.", ""});
+}
+
+// `eos_token_id` of generation_config.json or config.json: a number, or a list whose first is taken.
+std::optional<int32_t> numbered_eos(const std::filesystem::path& path) {
+  const std::optional<Json> config = read_optional(path);
+  const Json* id = config ? find_member(*config, "eos_token_id") : nullptr;
+  if (id && id->is_array()) id = id->empty() ? nullptr : &id->front();
+  if (!id) return std::nullopt;
+  if (!id->is_number_integer() || id->get<int64_t>() < 0 || id->get<int64_t>() > kMaxTokenId) {
+    throw InputError({path.string() + ": eos_token_id", "a token id", id->dump(-1, ' ', false, Json::error_handler_t::replace),
+                      "Correct the file.", ""});
+  }
+  return id->get<int32_t>();
+}
+
+std::optional<int32_t> find_eos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
+  if (const auto id = named_eos(folder / "tokenizer_config.json", tokenizer)) return id;
+  if (const auto id = numbered_eos(folder / "generation_config.json")) return id;
+  return numbered_eos(folder / "config.json");
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "tokenizer.json";
+  const std::string text = read_file(path, uint64_t{1} << 30);
+  TokenizerFile file = parse_tokenizer_file(text, path.string());
+  check_version(file);
+  auto tokenizer = std::make_unique<TokenizerOfFile>(std::move(file), hash_text(text));
+  tokenizer->set_eos_id(find_eos(folder, *tokenizer));
+  return tokenizer;
+}
+
+bool has_tokenizer(const std::filesystem::path& folder) { return std::filesystem::is_regular_file(folder / "tokenizer.json"); }
+
+}  // namespace distill

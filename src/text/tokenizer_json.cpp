@@ -1,0 +1,214 @@
+// A vocabulary of 256,000 entries in a JSON tree costs seconds and gigabytes; here it goes straight into a vector.
+#include "tokenizer_json.h"
+
+#include "distill/core/error.h"
+
+namespace distill {
+namespace {
+
+constexpr size_t kMaxDepth = 128;
+constexpr size_t kMaxMembers = 4096;  // of an object other than the vocabulary: keys are compared one by one
+
+constexpr const char* kAdvice = "Take tokenizer.json again from its source.";
+
+class Reader : public nlohmann::json_sax<Json> {
+ public:
+  Reader(TokenizerFile& file, std::string_view text) : file_(file), text_(text) {}
+
+  bool null() override { return value(nullptr); }
+  bool boolean(bool v) override { return value(v); }
+  bool number_integer(number_integer_t v) override { return table_ == Table::vocab ? vocab_id(v) : value(v); }
+  bool number_unsigned(number_unsigned_t v) override {
+    if (table_ != Table::vocab) return value(v);
+    return vocab_id(v > uint64_t{INT64_MAX} ? INT64_MAX : static_cast<int64_t>(v));
+  }
+  bool number_float(number_float_t v, const string_t&) override { return value(v); }
+  bool binary(binary_t&) override { return value(nullptr); }
+
+  bool string(string_t& v) override {
+    if (table_ != Table::merges) return value(std::move(v));
+    if (in_pair_)
+      pair_.push_back(std::move(v));
+    else
+      legacy_merge(v);
+    return true;
+  }
+
+  bool key(string_t& name) override {
+    if (table_ == Table::vocab) {
+      token_ = std::move(name);
+      return true;
+    }
+    if (table_ == Table::skipped) return true;
+    Json& object = *open_.back();
+    if (object.contains(name)) refuse(path_of(name), "every key once", "it twice");
+    if (object.size() >= kMaxMembers) refuse(path_of(""), "at most 4096 keys", "more");
+    keys_.back() = name;
+    return true;
+  }
+
+  bool start_object(std::size_t) override {
+    if (table_ == Table::skipped) return enter_skipped();
+    if (table_ != Table::none) refuse_entry("an object");
+    if (at_model_member("vocab")) {
+      table_ = Table::vocab;
+      file_.has_vocab = true;
+      return true;
+    }
+    return open(Json::object());
+  }
+  bool end_object() override {
+    if (table_ == Table::skipped) return leave_skipped();
+    if (table_ == Table::vocab) {
+      table_ = Table::none;
+      return true;
+    }
+    return close();
+  }
+
+  bool start_array(std::size_t) override {
+    if (table_ == Table::skipped) return enter_skipped();
+    if (table_ == Table::merges && !in_pair_) {
+      in_pair_ = true;
+      pair_.clear();
+      return true;
+    }
+    if (table_ != Table::none) refuse_entry("a list");
+    if (at_model_member("merges")) {
+      table_ = Table::merges;
+      file_.has_merges = true;
+      return true;
+    }
+    if (at_model_member("vocab")) {
+      table_ = Table::skipped;
+      return enter_skipped();
+    }
+    return open(Json::array());
+  }
+  bool end_array() override {
+    if (table_ == Table::skipped) return leave_skipped();
+    if (table_ == Table::merges) return end_merges_array();
+    return close();
+  }
+
+  bool parse_error(std::size_t byte, const std::string&, const nlohmann::detail::exception& error) override {
+    std::string reason = error.what();
+    if (const size_t colon = reason.find("; last read"); colon != std::string::npos) reason.resize(colon);
+    if (const size_t start = reason.find(": "); start != std::string::npos) reason = reason.substr(start + 2);
+    throw InputError({file_.path + ":" + line_and_column(byte), "valid JSON", reason,
+                      "The file may be cut or not JSON: take it again from its source.", ""});
+  }
+
+ private:
+  enum class Table { none, vocab, merges, skipped };
+
+  [[noreturn]] void refuse(const std::string& member, const std::string& expected, const std::string& found) const {
+    throw InputError({file_.path + ": " + member, expected, found, kAdvice, ""});
+  }
+  [[noreturn]] void refuse_entry(const std::string& found) const {
+    if (table_ == Table::vocab) refuse("model.vocab[\"" + token_ + "\"]", "an integer id", found);
+    refuse("model.merges[" + std::to_string(file_.merges.size()) + "]", "a pair of tokens, [\"a\", \"b\"] or \"a b\"", found);
+  }
+
+  std::string path_of(const std::string& name) const {
+    std::string path;
+    for (size_t i = 0; i + 1 < keys_.size(); ++i)
+      if (!keys_[i].empty()) path += keys_[i] + ".";
+    return path + name;
+  }
+
+  std::string line_and_column(size_t byte) const {
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i + 1 < byte && i < text_.size(); ++i) {
+      column = text_[i] == '\n' ? 1 : column + 1;
+      line += text_[i] == '\n';
+    }
+    return std::to_string(line) + ":" + std::to_string(column);
+  }
+
+  bool at_model_member(const char* name) const { return keys_.size() == 2 && keys_[0] == "model" && keys_[1] == name; }
+
+  bool vocab_id(int64_t id) {
+    file_.vocab.emplace_back(std::move(token_), id);
+    return true;
+  }
+
+  void legacy_merge(const std::string& line) {
+    if (line.starts_with("#version")) return;
+    const size_t space = line.find(' ');
+    if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) refuse_entry("\"" + line + "\"");
+    file_.merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+  }
+
+  bool end_merges_array() {
+    if (!in_pair_) {
+      table_ = Table::none;
+      return true;
+    }
+    if (pair_.size() != 2) refuse_entry("a list of " + std::to_string(pair_.size()));
+    file_.merges.emplace_back(std::move(pair_[0]), std::move(pair_[1]));
+    in_pair_ = false;
+    return true;
+  }
+
+  bool enter_skipped() {
+    if (++skipped_depth_ > kMaxDepth) refuse("model.vocab", "at most 128 nested levels", "more");
+    return true;
+  }
+  bool leave_skipped() {
+    if (--skipped_depth_ == 0) table_ = Table::none;
+    return true;
+  }
+
+  bool value(Json v) {
+    if (table_ == Table::skipped) return true;
+    if (table_ != Table::none) refuse_entry(v.is_string() ? "a string" : v.dump());
+    place(std::move(v));
+    return true;
+  }
+
+  Json& place(Json v) {
+    if (open_.empty()) return file_.tree = std::move(v);
+    Json& parent = *open_.back();
+    if (parent.is_array()) {
+      parent.push_back(std::move(v));
+      return parent.back();
+    }
+    return parent[keys_.back()] = std::move(v);
+  }
+
+  bool open(Json container) {
+    if (open_.size() >= kMaxDepth) refuse(path_of(""), "at most 128 nested levels", "more");
+    open_.push_back(&place(std::move(container)));
+    keys_.emplace_back();
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    keys_.pop_back();
+    return true;
+  }
+
+  TokenizerFile& file_;
+  std::string_view text_;
+  Table table_ = Table::none;
+  std::vector<Json*> open_;        // stable: a container grows only while it is the innermost
+  std::vector<std::string> keys_;  // the key being read in each open object
+  std::string token_;
+  bool in_pair_ = false;
+  std::vector<std::string> pair_;
+  size_t skipped_depth_ = 0;
+};
+
+}  // namespace
+
+TokenizerFile parse_tokenizer_file(std::string_view text, const std::string& path) {
+  TokenizerFile file;
+  file.path = path;
+  Reader reader(file, text);
+  Json::sax_parse(text.begin(), text.end(), &reader);
+  if (!file.tree.is_object()) throw InputError({path, "a JSON object", file.tree.type_name(), kAdvice, ""});
+  return file;
+}
+
+}  // namespace distill

@@ -1,0 +1,136 @@
+#include "unicode.h"
+
+#include <utf8proc.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace distill {
+namespace {
+
+unsigned char byte_at(std::string_view text, size_t at) { return static_cast<unsigned char>(text[at]); }
+
+struct LeadByte {
+  size_t num_bytes;               // 0: no sequence starts with it
+  unsigned char lowest, highest;  // allowed range of the second byte
+};
+
+// Table 3-7 of the Unicode standard.
+LeadByte lead_byte(unsigned char b) {
+  if (b < 0x80) return {1, 0, 0};
+  if (b < 0xC2) return {0, 0, 0};
+  if (b < 0xE0) return {2, 0x80, 0xBF};
+  if (b == 0xE0) return {3, 0xA0, 0xBF};
+  if (b == 0xED) return {3, 0x80, 0x9F};
+  if (b < 0xF0) return {3, 0x80, 0xBF};
+  if (b == 0xF0) return {4, 0x90, 0xBF};
+  if (b < 0xF4) return {4, 0x80, 0xBF};
+  if (b == 0xF4) return {4, 0x80, 0x8F};
+  return {0, 0, 0};
+}
+
+struct Sequence {
+  bool well_formed;
+  size_t num_bytes;  // of the sequence, or of the maximal ill-formed part
+};
+
+Sequence sequence_at(std::string_view text, size_t at) {
+  const LeadByte lead = lead_byte(byte_at(text, at));
+  if (lead.num_bytes == 0) return {false, 1};
+  for (size_t i = 1; i < lead.num_bytes; ++i) {
+    if (at + i >= text.size()) return {false, i};
+    const unsigned char b = byte_at(text, at + i);
+    const bool fits = i == 1 ? b >= lead.lowest && b <= lead.highest : (b & 0xC0) == 0x80;
+    if (!fits) return {false, i};
+  }
+  return {true, lead.num_bytes};
+}
+
+// The first byte at or after `at` that is not ASCII; eight bytes at a time.
+size_t skip_ascii(std::string_view text, size_t at) {
+  while (at + 8 <= text.size()) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    if (word & 0x8080808080808080ULL) break;
+    at += 8;
+  }
+  while (at < text.size() && byte_at(text, at) < 0x80) ++at;
+  return at;
+}
+
+}  // namespace
+
+CodePoint code_point_at(std::string_view text, size_t at) {
+  const unsigned char first = byte_at(text, at);
+  const auto rest = [&](size_t i) { return static_cast<char32_t>(byte_at(text, at + i) & 0x3F); };
+  if (first < 0x80) return {first, 1};
+  if (first < 0xE0) return {(static_cast<char32_t>(first & 0x1F) << 6) | rest(1), 2};
+  if (first < 0xF0) return {(static_cast<char32_t>(first & 0x0F) << 12) | (rest(1) << 6) | rest(2), 3};
+  return {(static_cast<char32_t>(first & 0x07) << 18) | (rest(1) << 12) | (rest(2) << 6) | rest(3), 4};
+}
+
+CodePoint code_point_before(std::string_view text, size_t end) {
+  size_t begin = end - 1;
+  while (begin > 0 && is_continuation_byte(text[begin])) --begin;
+  return code_point_at(text, begin);
+}
+
+void append_code_point(std::string& out, char32_t value) {
+  const auto put = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (value < 0x80) return put(value);
+  if (value < 0x800) {
+    put(0xC0 | (value >> 6));
+  } else {
+    if (value < 0x10000) {
+      put(0xE0 | (value >> 12));
+    } else {
+      put(0xF0 | (value >> 18));
+      put(0x80 | ((value >> 12) & 0x3F));
+    }
+    put(0x80 | ((value >> 6) & 0x3F));
+  }
+  put(0x80 | (value & 0x3F));
+}
+
+size_t num_code_points(std::string_view text) {
+  size_t count = 0;
+  for (const char byte : text) count += !is_continuation_byte(byte);
+  return count;
+}
+
+std::optional<size_t> find_invalid_utf8(std::string_view text) {
+  for (size_t at = skip_ascii(text, 0); at < text.size(); at = skip_ascii(text, at)) {
+    const Sequence sequence = sequence_at(text, at);
+    if (!sequence.well_formed) return at;
+    at += sequence.num_bytes;
+  }
+  return std::nullopt;
+}
+
+std::string replace_invalid_utf8(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (size_t at = 0; at < bytes.size();) {
+    const Sequence sequence = sequence_at(bytes, at);
+    if (sequence.well_formed)
+      out.append(bytes.substr(at, sequence.num_bytes));
+    else
+      append_code_point(out, 0xFFFD);
+    at += sequence.num_bytes;
+  }
+  return out;
+}
+
+bool is_white_space(char32_t c) {
+  if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D);
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+         c == 0x205F || c == 0x3000;
+}
+
+bool is_numeric(char32_t c) {
+  if (c < 0x80) return c >= '0' && c <= '9';
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
+}
+
+}  // namespace distill
