@@ -1,0 +1,44 @@
+// Self-attention of one block: projections, head norms, rotary positions, and the choice between the fused kernel and the eager
+// path that yields probabilities.
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include "distill/model/forward_pass.h"
+#include "distill/model/linear.h"
+#include "distill/model/norm.h"
+
+namespace distill {
+
+struct AttentionOutput {
+  at::Tensor mixed_BTD;           // after the output projection
+  at::Tensor probabilities_BHTT;  // before dropout; undefined unless asked for
+};
+
+struct Attention {
+  int64_t layer = 0;
+  int64_t num_heads = 0, num_kv_heads = 0, head_size = 0, window = 0;
+  double scale = 1, soft_cap = 0;
+  bool rotary = false, interleaved = false;
+  Linear q, k, v, out;
+  Norm q_norm, k_norm;
+
+  AttentionOutput operator()(const at::Tensor& x_BTD, const ForwardPass& pass, bool keep_probabilities) const;
+};
+
+Attention make_attention(const ModelSpec& spec, const WeightMap& weights, int64_t layer);
+
+// The two ways from heads to mixed heads [B, T, H, K]; k and v have G heads, H a multiple of G.
+struct Heads {
+  at::Tensor q_BTHK, k_BTGK, v_BTGK;
+};
+at::Tensor fused_attention(const Heads& heads, const ForwardPass& pass, int64_t window, double scale);
+struct EagerAttention {
+  at::Tensor mixed_BTHK, probabilities_BHTT;
+};
+EagerAttention eager_attention(const Heads& heads, const ForwardPass& pass, const Attention& facts);
+
+// For attention_choices().
+void note_attention(const std::string& choice, const at::Tensor& q_BHTK, int64_t num_kv_heads, const char* mask);
+
+}  // namespace distill

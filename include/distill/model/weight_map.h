@@ -1,0 +1,40 @@
+// Weights by our names, as the rows of the spec say. Tensors keep the shape that the checkpoint gives them, so the row that
+// loads also saves.
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "distill/model/transformer.h"
+#include "distill/spec/spec.h"
+#include "distill/tensor/source.h"
+
+namespace distill {
+
+class WeightMap {
+ public:
+  void add(WeightRow row, at::Tensor tensor);
+  // By our name. Bug when the spec has no such row.
+  const at::Tensor& get(const std::string& ours) const;
+  // Undefined when the spec has no such row.
+  at::Tensor get_or_none(const std::string& ours) const;
+  const WeightRow* row_or_none(const std::string& ours) const;
+  const std::vector<WeightRow>& rows() const { return rows_; }
+  const at::Tensor& tensor(size_t index) const { return tensors_[index]; }
+
+ private:
+  std::vector<WeightRow> rows_;
+  std::vector<at::Tensor> tensors_;
+  std::unordered_map<std::string, size_t> index_;
+};
+
+// Every row read from the source. InputError names all missing, extra and misshapen tensors at once before anything is read,
+// then all tensors that are not finite. Values that overflow in a narrower type are counted and warned of by name.
+WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options);
+// Matrices N(0, initializer_range), biases zero, norms one (zero for rms_plus_one), keyed by (seed, their name, element).
+WeightMap fresh_weights(const ModelSpec& spec, uint64_t seed, const LoadOptions& options);
+
+}  // namespace distill

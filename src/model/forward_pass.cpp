@@ -1,0 +1,60 @@
+// Masks, rotary tables and noise of one forward pass.
+#include "distill/model/forward_pass.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
+
+namespace distill {
+
+ForwardPass::ForwardPass(const ModelSpec& spec, const Rotary* rotary, const TokenBatch& batch, const ForwardOptions& options,
+                         at::ScalarType wide_dtype)
+    : batch_(batch), options_(options), causal_(spec.causal) {
+  if (rotary) rotary_ = rotary->tables(batch, wide_dtype);
+}
+
+at::Tensor ForwardPass::padding_BT() const { return batch_.documents_BT.lt(0); }
+
+namespace {
+
+// Position rules alone: [T, T], true where query t may see key s.
+at::Tensor window_mask(int64_t length, int64_t window, bool causal, at::Device device) {
+  const at::Tensor t = at::arange(length, at::TensorOptions().dtype(at::kLong).device(device));
+  const at::Tensor distance = t.unsqueeze(1) - t.unsqueeze(0);
+  at::Tensor visible = causal ? distance.ge(0) : at::ones({length, length}, distance.options().dtype(at::kBool));
+  if (window > 0) visible = visible.logical_and(causal ? distance.lt(window) : distance.abs().le(window));
+  return visible;
+}
+
+}  // namespace
+
+at::Tensor ForwardPass::visible_BTT(int64_t window) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  at::Tensor& visible = visible_BTT_[window];
+  if (visible.defined()) return visible;
+  const at::NoGradGuard no_grad;
+  visible = window_mask(batch_.length(), window, causal_, batch_.ids_BT.device()).unsqueeze(0);
+  if (batch_.one_document_per_row && causal_) return visible;  // padding comes last, where nobody looks
+  const at::Tensor& documents = batch_.documents_BT;
+  const at::Tensor same = documents.unsqueeze(2).eq(documents.unsqueeze(1)).logical_and_(documents.ge(0).unsqueeze(1));
+  visible = visible.logical_and(same);
+  return visible;
+}
+
+at::Tensor ForwardPass::visible_in_document(int64_t length, int64_t window) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  at::Tensor& visible = visible_in_document_[{length, window}];
+  if (!visible.defined()) {
+    const at::NoGradGuard no_grad;
+    visible = window_mask(length, window, causal_, batch_.ids_BT.device());
+  }
+  return visible;
+}
+
+at::Tensor ForwardPass::dropout(const at::Tensor& x, double rate, uint64_t site) const {
+  if (!options_.train || rate == 0) return x;
+  return keyed_dropout(x, rate, {options_.noise_key, batch_.row_keys_B, site});
+}
+
+}  // namespace distill
