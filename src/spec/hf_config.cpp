@@ -221,6 +221,9 @@ ModelSpec read_spec(const Json& json, const std::string& where) {
   for (const char* key : kHarmless) config.harmless(key);
   config.refuse_the_rest();
   spec.config = json;
+  // A config written by hand may leave these out; transformers needs them to load what is saved.
+  spec.config["architectures"] = Json::array({spec.architecture});
+  spec.config["model_type"] = spec.model_type;
   return spec;
 }
 
