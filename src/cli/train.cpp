@@ -1,6 +1,7 @@
 // The table of contents of the project: a distillation run from top to bottom.
 #include "distill/cli/train.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "distill/cli/run_parts.h"

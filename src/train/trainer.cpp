@@ -201,7 +201,7 @@ void Trainer::save() {
   deliver_pending();
   const double start = now_seconds();
   state_.scaler = parts_.scaler.state();
-  const Checkpoint checkpoint = folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const fs::path& folder) {
+  const Checkpoint checkpoint = folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const std::filesystem::path& folder) {
     write_safetensors(folder / "model.safetensors", parts_.student.parameters());
     write_safetensors(folder / "optimizer.safetensors", training_tensors(parts_));
     write_run_state(folder / "state.json", state_);
