@@ -19,14 +19,13 @@ struct PlaceParts {
 PlaceParts parts_of(const std::string& where, const std::string& recipe) {
   PlaceParts parts{recipe, "", nullptr, nullptr};
   const bool is_override = where.rfind("--set ", 0) == 0;
-  const size_t key = where.rfind(": ");
-  const std::string place = where.substr(0, key);
-  parts.where = key == std::string::npos ? "" : where.substr(key + 2);
   if (is_override) parts.file = "--set";
-  if (is_override || place.rfind(recipe + ":", 0) != 0) return parts;
-  const std::string numbers = place.substr(recipe.size() + 1);
-  parts.line = std::stoi(numbers);
-  parts.column = std::stoi(numbers.substr(numbers.find(':') + 1));
+  const size_t key = where.rfind(": ");
+  if (key != std::string::npos && key >= recipe.size()) parts.where = where.substr(key + 2);
+  if (is_override || where.rfind(recipe + ":", 0) != 0) return parts;
+  int line = 0;
+  int column = 0;
+  if (std::sscanf(where.c_str() + recipe.size(), ":%d:%d", &line, &column) == 2) parts.line = line, parts.column = column;
   return parts;
 }
 

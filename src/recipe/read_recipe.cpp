@@ -66,9 +66,7 @@ class FieldReader {
       return complain(node, path, "a mapping with keys such as " + known.front(), advice);
     }
     for (const YamlEntry& entry : node.entries)
-      if (std::find(known.begin(), known.end(), entry.key) == known.end())
-        report_.complain(entry.key_spot, path, path.empty() ? "a key of the recipe" : "a key of `" + path + "`",
-                         "`" + shortened(entry.key) + "`", advice_for_key(path, entry, known));
+      if (std::find(known.begin(), known.end(), entry.key) == known.end()) refuse_unknown(entry, path, known);
     for_each_field<T>(
         [&](auto member, const FieldInfo& info) { read_field(node, join_path(path, info.key), info, into.*member); });
   }
@@ -111,6 +109,13 @@ class FieldReader {
 
   void complain(const YamlNode& node, const std::string& path, std::string expected, std::string advice) {
     report_.complain(node.spot, path, std::move(expected), describe(node), std::move(advice));
+  }
+
+  void refuse_unknown(const YamlEntry& entry, const std::string& section, const std::vector<std::string>& known) {
+    report_.mark_failed(section);
+    report_.complain(entry.key_spot, join_path(section, shortened(entry.key)),
+                     section.empty() ? "a key of the recipe" : "a key of `" + section + "`", "`" + shortened(entry.key) + "`",
+                     report_.is_full() ? "" : advice_for_key(section, entry, known));
   }
 
   void refuse_planned(const YamlEntry& entry, const std::string& path) {

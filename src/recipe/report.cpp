@@ -81,9 +81,11 @@ Complaint Report::complaint(const Spot& spot, const std::string& path, std::stri
           sources_.excerpt(spot)};
 }
 
+bool Report::is_full() const { return problems_.size() >= kMostProblems; }
+
 void Report::complain(const Spot& spot, const std::string& path, std::string expected, std::string found, std::string advice) {
   failed_paths_.insert(path);
-  if (problems_.size() >= kMostProblems) {
+  if (is_full()) {
     ++num_dropped_;
     return;
   }
@@ -125,10 +127,10 @@ std::string nearest_key(const std::string& word, const std::vector<std::string>&
   return nearest_word(lower, known);
 }
 
-std::string either(const std::vector<std::string>& words) {
+std::string either(const std::vector<std::string>& words, const std::string& last) {
   std::string out;
   for (size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) out += i + 1 == words.size() ? " or " : ", ";
+    if (i > 0) out += i + 1 == words.size() ? " " + last + " " : ", ";
     out += words[i];
   }
   return out;

@@ -48,6 +48,9 @@ class Report {
   // `path` is the dotted key that the finding is about, "" for the file.
   void complain(const Spot& spot, const std::string& path, std::string expected, std::string found, std::string advice);
   void warn(const Spot& spot, const std::string& path, std::string expected, std::string found, std::string advice);
+  // Keeps rules quiet about a section that holds an unknown key: it may be the one they miss.
+  void mark_failed(const std::string& path) { failed_paths_.insert(path); }
+  bool is_full() const;  // further complaints are only counted
   bool failed(const std::string& path) const { return failed_paths_.contains(path); }
   std::vector<Complaint> problems() const;
   std::vector<Complaint> warnings() const;
@@ -79,8 +82,8 @@ using GivenKeys = std::map<std::string, Given>;
 std::string shortened(const std::string& text, size_t most = 60);
 // nearest_word, without spending time on words that are no words.
 std::string nearest_key(const std::string& word, const std::vector<std::string>& known);
-// `a, b or c`.
-std::string either(const std::vector<std::string>& words);
+// `a, b or c`, or with another last word.
+std::string either(const std::vector<std::string>& words, const std::string& last = "or");
 std::string join_path(const std::string& parent, std::string_view key);
 
 }  // namespace distill

@@ -32,7 +32,7 @@ optimizer: {name: adamw, learning_rate: 1e-4, weight_decay: 0.01, max_grad_norm:
 schedule: {kind: cosine, warmup: 3%, floor: 0.1}
 
 train:
-  length: 1 epochs               # or `2000 steps`, or `30M tokens`
+  length: 1 epoch                # or `2000 steps`, or `30M tokens`
   batch_size: 4                  # rows in memory at once; halve it when memory runs out ...
   gradient_accumulation_steps: 8 # ... and double this: 4 x 8 = 32 rows move the weights once
   precision: auto                # float16 with loss scaling on a T4, bfloat16 on newer GPUs
@@ -78,7 +78,7 @@ train:
   device: cpu
   seed: 17
   save_every: 10 minutes
-  log_every: 1 steps
+  log_every: 1 step
 
 output: runs/cpu
 )yaml";

@@ -62,7 +62,7 @@ void student_has_one_origin(const Checked& c) {
   if (written.empty())
     return c.refuse_key("student", "one of " + either(all), "none", "Add it, for example `student: {path: models/student}`.");
   if (written.size() > 1)
-    c.refuse_key(written[1], "exactly one of " + either(all), either(backticked(written)), "Remove all but one.");
+    c.refuse_key(written[1], "exactly one of " + either(all), either(backticked(written), "and"), "Remove all but one.");
 }
 
 void teacher_is_there_when_read(const Checked& c) {
@@ -70,8 +70,8 @@ void teacher_is_there_when_read(const Checked& c) {
   for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
     const TermRecipe& term = c.recipe.objective[i];
     if (!needs_teacher(term) || !c.is_good(term_path(i) + ".function") || !c.is_good(term_path(i))) continue;
-    return c.refuse_key(term_path(i), "`teacher:`, because `" + std::string(enum_name(term.function)) + "` reads it",
-                        "no teacher",
+    return c.refuse_key(c.is_given(term_path(i)) ? term_path(i) : "teacher",
+                        "`teacher:`, because `" + std::string(enum_name(term.function)) + "` reads it", "no teacher",
                         "Add `teacher: {path: models/teacher}`, or train without one: `objective: [{function: cross_entropy}]`.");
   }
 }

@@ -240,7 +240,8 @@ YamlEntry* YamlNode::find(std::string_view key) {
 std::optional<YamlNode> parse_yaml(const std::string& text, const Spot& start, Report& report) {
   TreeBuilder builder(start, report);
   try {
-    std::istringstream stream(text);
+    // yaml-cpp takes a quote that is never closed when the text ends in a line break.
+    std::istringstream stream(text.substr(0, text.find_last_not_of(" \t\r\n") + 1));
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) {
       YamlNode nothing;
