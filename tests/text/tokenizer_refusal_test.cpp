@@ -169,7 +169,7 @@ TEST(TokenizerText, MustBeUtf8) {
   for (const std::string bad : {"a\xFF", "\x80", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\xF0\x9F\x98"}) {
     EXPECT_THROW(tokenizer->encode(bad, true), InputError) << ::testing::PrintToString(bad);
   }
-  EXPECT_EQ(tokenizer->encode(std::string("a\0b", 3), false).ids, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(tokenizer->encode(std::string("a\0b", 3), false).ids, (std::vector<int32_t>{3}));  // NUL has no token
 }
 
 TEST(TokenizerText, NeedsTheUnknownTokenOnlyWhenItIsUsed) {
@@ -180,7 +180,7 @@ TEST(TokenizerText, NeedsTheUnknownTokenOnlyWhenItIsUsed) {
 }
 
 TEST(TokenizerText, StopsARegexThatBacktracksForever) {
-  const auto tokenizer = small_tokenizer({{"/pre_tokenizer/pattern", R"({"Regex": "(a*)*(a*)*(a*)*$x"})"}});
+  const auto tokenizer = small_tokenizer({{"/pre_tokenizer/pattern", R"({"Regex": "(a|aa)+$"})"}});
   try {
     tokenizer->encode(std::string(40, 'a') + "b", false);
     FAIL() << "the search ended";
