@@ -5,6 +5,7 @@
 
 #include "distill/core/file.h"
 #include "distill/core/units.h"
+#include "distill/report/html.h"
 
 namespace distill {
 namespace {
@@ -124,6 +125,8 @@ std::string closing_summary(const TrainResult& result, const Recipe& recipe, con
 
 void write_summary(const RunFolder& run, const LoadedRecipe& loaded, const TrainResult& result) {
   write_file_atomically(run.file("README.md"), model_card(loaded.recipe, result));
+  write_html_report(run.file("log.jsonl"), run.file("report.html"), run.path().string(),
+                    closing_summary(result, loaded.recipe, "recipe.yaml"));
   write_file_atomically(run.file("summary.json"), result.json().dump(2) + "\n");  // last: it says that the run is complete
 }
 

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "distill/core/error.h"
 #include "distill/core/file.h"
 #include "distill/core/json_reader.h"
+#include "distill/core/log.h"
 
 namespace distill {
 namespace {
@@ -67,7 +69,13 @@ struct LogFile::Parts {
 };
 
 LogFile::LogFile(const fs::path& file, int64_t flush_every) : parts_(std::make_unique<Parts>(file, flush_every)) {}
-LogFile::~LogFile() = default;
+LogFile::~LogFile() {
+  try {
+    parts_->flush();   // an error may be on its way out: what was logged before it must not be lost
+  } catch (const Error& error) {
+    log::error(error.what());
+  }
+}
 
 void LogFile::on_start(const StartEvent& event) {
   parts_->write(Line("start")

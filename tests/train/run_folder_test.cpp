@@ -40,7 +40,7 @@ TEST_F(RunFolders, ADamagedCheckpointIsPassedOver) {
   const RunFolder run = RunFolder::open(root_ / "run", false);
   run.save_checkpoint(5, 3, [](const fs::path& folder) { write(folder, "five"); });
   const Checkpoint newest = run.save_checkpoint(10, 3, [](const fs::path& folder) { write(folder, "ten"); });
-  write(newest.path, "tin");   // same size, other content
+  write(newest.path, "tin");  // same size, other content
   EXPECT_EQ(run.newest_checkpoint()->step, 5);
   write(newest.path, "te");
   EXPECT_EQ(run.newest_checkpoint()->step, 5);
@@ -76,7 +76,9 @@ TEST_F(RunFolders, ASecondRunInTheSameFolderIsRefused) {
 }
 
 TEST_F(RunFolders, FreshMovesTheOldRunAside) {
-  { RunFolder::open(root_ / "run", false).save_checkpoint(7, 2, [](const fs::path& folder) { write(folder, "x"); }); }
+  {
+    RunFolder::open(root_ / "run", false).save_checkpoint(7, 2, [](const fs::path& folder) { write(folder, "x"); });
+  }
   const RunFolder run = RunFolder::open(root_ / "run", true);
   EXPECT_FALSE(run.newest_checkpoint());
   EXPECT_TRUE(fs::exists(root_ / "run.old-1/checkpoints/step-00000007/manifest.json"));
