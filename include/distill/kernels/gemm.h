@@ -1,0 +1,15 @@
+// Matrix products through the faster library. On CPUs that are not Intel's, oneDNN beats MKL for float32 (both are inside
+// LibTorch); everything else goes where ATen sends it. No autograd here; outputs are contiguous and given by the caller.
+#pragma once
+
+#include <ATen/core/TensorBody.h>
+
+namespace distill::gemm {
+
+// out_NM = a_NK b_KM. Same types on all three.
+void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);
+// out_NM += a_NK b_KM. A wider `out` (float32 under float16 or bfloat16 factors) is added to in slabs of rows, so that no
+// temporary of its size appears.
+void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);
+
+}  // namespace distill::gemm
