@@ -36,7 +36,8 @@ size_t read_stdin(char* into, size_t count) {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
 
-LineReader::LineReader(std::string name, ReadBytes read) : name_(std::move(name)), read_(std::move(read)) {}
+LineReader::LineReader(std::string name, ReadBytes read, int64_t total_bytes)
+    : name_(std::move(name)), read_(std::move(read)), total_bytes_(total_bytes) {}
 
 bool LineReader::fill() {
   check_stop();
@@ -88,12 +89,13 @@ bool LineReader::next_row(Line& line) {
 
 LineReader lines_of_file(const std::filesystem::path& path) {
   auto file = std::make_shared<ReadFile>(path);
-  return {path.string(), [file, offset = uint64_t{0}](char* into, size_t count) mutable {
-            const uint64_t taken = std::min<uint64_t>(count, file->size() - offset);
-            file->read_at(offset, into, taken);
-            offset += taken;
-            return static_cast<size_t>(taken);
-          }};
+  const auto read = [file, offset = uint64_t{0}](char* into, size_t count) mutable {
+    const uint64_t taken = std::min<uint64_t>(count, file->size() - offset);
+    file->read_at(offset, into, taken);
+    offset += taken;
+    return static_cast<size_t>(taken);
+  };
+  return {path.string(), read, static_cast<int64_t>(file->size())};
 }
 
 LineReader lines_of_stdin() { return {"stdin", read_stdin}; }

@@ -114,7 +114,7 @@ class SourceLoader {
   // Chunks are absorbed in the order of the file, so rows, and the first error, do not depend on the threads.
   void load(const fs::path& path, const std::string& label) {
     LineReader lines = lines_of_file(path);
-    LoadingStatus status(label, static_cast<int64_t>(fs::file_size(path)));
+    LoadingStatus status(label, lines.total_bytes());
     std::deque<std::future<RenderedChunk>> in_flight;
     const size_t workers = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkers);
     for (Chunk chunk = read_chunk(lines, rules_.kind); !chunk.lines.empty(); chunk = read_chunk(lines, rules_.kind)) {

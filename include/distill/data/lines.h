@@ -21,7 +21,8 @@ class LineReader {
   using ReadBytes = std::function<size_t(char* into, size_t count)>;
 
   // `name` is what messages call it: the path, or `stdin`.
-  LineReader(std::string name, ReadBytes read);
+  // `total_bytes` only serves progress; 0 = unknown.
+  LineReader(std::string name, ReadBytes read, int64_t total_bytes = 0);
   // False at the end. InputError for a line of more than 1 GiB; Stopped when a signal came.
   bool next(Line& line);
   // The same without the blank lines at the end of the input; of a run of blank lines inside it, the first one is given.
@@ -31,6 +32,7 @@ class LineReader {
   const std::string& name() const { return name_; }
   std::string where(int64_t number) const { return name_ + ":" + std::to_string(number); }
   int64_t bytes_read() const { return bytes_read_; }
+  int64_t total_bytes() const { return total_bytes_; }
 
  private:
   bool fill();
@@ -39,7 +41,7 @@ class LineReader {
   std::string buffer_;
   size_t begin_ = 0;
   int64_t number_ = 0;
-  int64_t bytes_read_ = 0;
+  int64_t bytes_read_ = 0, total_bytes_ = 0;
   std::optional<Line> held_;  // read to find out whether a blank line was one of the last
 };
 

@@ -1,0 +1,68 @@
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <string>
+
+#include "distill/cli/verbs_tokenize.h"
+#include "distill/core/error.h"
+#include "distill/core/json_reader.h"
+#include "distill/data/sample.h"
+
+namespace distill {
+namespace {
+
+// A closed pipe shall end the command as the end of its work, not as a signal.
+class IgnoredSigpipe {
+ public:
+  IgnoredSigpipe() : before_(std::signal(SIGPIPE, SIG_IGN)) {}
+  ~IgnoredSigpipe() { std::signal(SIGPIPE, before_); }
+  IgnoredSigpipe(const IgnoredSigpipe&) = delete;
+  IgnoredSigpipe& operator=(const IgnoredSigpipe&) = delete;
+
+ private:
+  void (*before_)(int);
+};
+
+std::string text_of(const Line& line, const std::string& where) {
+  const Sample sample = parse_json_row(line.text, where, /*vocab_size=*/0);
+  if (const auto* text = std::get_if<TextSample>(&sample)) return text->text;
+  throw InputError({where, "a row with \"text\"",
+                    std::holds_alternative<IdsSample>(sample) ? "\"input_ids\"" : "\"prompt\" and \"completion\"",
+                    "Write {\"text\": ...} on every line.", ""});
+}
+
+std::string answer_to(const Line& line, const std::string& where, const Tokenizer& tokenizer, bool special_tokens) {
+  const Encoding encoding = tokenizer.encode(text_of(line, where), special_tokens);
+  Json answer;
+  answer["input_ids"] = encoding.ids;
+  answer["decoded"] = tokenizer.decode(encoding.ids, /*skip_special_tokens=*/false);
+  return answer.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+}
+
+// False when nobody reads any more.
+bool wrote(bool success) {
+  if (success) return true;
+  if (errno == EPIPE) return false;
+  throw IoError({"stdout", "writing to succeed", std::strerror(errno), "Free some space, or write elsewhere.", ""});
+}
+
+}  // namespace
+
+bool tokenize_lines(const Tokenizer& tokenizer, bool special_tokens, LineReader lines, std::FILE* out) {
+  for (Line line; lines.next_row(line);) {
+    const std::string answer = answer_to(line, lines.where(line.number), tokenizer, special_tokens);
+    if (!wrote(std::fwrite(answer.data(), 1, answer.size(), out) == answer.size())) return false;
+    // Whoever feeds us line by line waits for the answer; a file is written in large blocks.
+    if (!lines.has_line() && !wrote(std::fflush(out) == 0)) return false;
+  }
+  return wrote(std::fflush(out) == 0);
+}
+
+int run_tokenize(const TokenizeOptions& options) {
+  const auto tokenizer = load_tokenizer(options.model);
+  const IgnoredSigpipe guard;
+  tokenize_lines(*tokenizer, options.special_tokens, lines_of_stdin(), stdout);
+  return static_cast<int>(ExitCode::done);
+}
+
+}  // namespace distill
