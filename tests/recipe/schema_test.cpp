@@ -6,6 +6,7 @@
 #include "distill/core/json_reader.h"
 #include "distill/recipe/templates.h"
 
+#include "paths.h"
 #include "recipe/recipes.h"
 
 namespace distill {
@@ -101,7 +102,7 @@ TEST(RecipeTemplates, CommentedKeysWorkWhenUncommented) {
 
 TEST(RecipeTemplates, EqualTheFilesInConfigs) {
   for (const RecipeTemplate& entry : recipe_templates()) {
-    std::ifstream file(std::string(DISTILL_SOURCE_DIR) + "/configs/" + std::string(entry.name) + ".yaml");
+    std::ifstream file(test::source_folder() / "configs" / (std::string(entry.name) + ".yaml"));
     ASSERT_TRUE(file) << entry.name;
     std::ostringstream text;
     text << file.rdbuf();

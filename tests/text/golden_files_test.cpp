@@ -9,6 +9,8 @@
 
 #include "distill/core/error.h"
 
+#include "paths.h"
+
 namespace distill::testing {
 namespace {
 
@@ -38,9 +40,7 @@ constexpr const char* kSmallFile = R"({
 
 }  // namespace
 
-std::filesystem::path golden_folder(const std::string& name) {
-  return std::filesystem::path(DISTILL_SOURCE_DIR) / "tests" / "data" / "text" / name;
-}
+std::filesystem::path golden_folder(const std::string& name) { return distill::test::test_data("text") / name; }
 
 Json read_golden(const std::string& name) { return read_json_file((golden_folder(name) / "golden.json").string()); }
 
