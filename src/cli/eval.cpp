@@ -52,13 +52,7 @@ void print(const EvalEvent& event, bool json) {
 
 }  // namespace
 
-int run_eval(const EvalCommand& command) {
-  Recipe recipe = recipe_of(command);
-  if (command.device_given) recipe.train.device = command.device;
-  if (recipe.data.eval.empty())
-    throw RecipeError(
-        {command.recipe.string(), "held-out rows in data.eval", "none", "Add `eval: [{path: eval.jsonl}]` under data.", ""});
-  take_trained_student(recipe);
+EvalEvent evaluate_recipe(const Recipe& recipe) {
   const at::Device device = parse_device(recipe.train.device);
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
   const StudentPlan plan = plan_student(recipe);
@@ -70,9 +64,18 @@ int run_eval(const EvalCommand& command) {
   const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                               data_limits(plan, teacher_spec, vocabulary), static_cast<uint64_t>(recipe.train.seed));
   const Transformer student = build_student(recipe, plan, precision, device);
-  print(evaluate(logits_of(student), teacher.get(), *rows,
-                 {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary}),
-        command.json);
+  return evaluate(logits_of(student), teacher.get(), *rows,
+                  {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary});
+}
+
+int run_eval(const EvalCommand& command) {
+  Recipe recipe = recipe_of(command);
+  if (command.device_given) recipe.train.device = command.device;
+  if (recipe.data.eval.empty())
+    throw RecipeError(
+        {command.recipe.string(), "held-out rows in data.eval", "none", "Add `eval: [{path: eval.jsonl}]` under data.", ""});
+  take_trained_student(recipe);
+  print(evaluate_recipe(recipe), command.json);
   return 0;
 }
 

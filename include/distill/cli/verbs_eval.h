@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "distill/recipe/recipe.h"
+#include "distill/train/events.h"
+
 namespace distill {
 
 struct EvalCommand {
@@ -16,5 +19,8 @@ struct EvalCommand {
   bool json = false;
 };
 int run_eval(const EvalCommand& command);
+
+// Measures the recipe's student on data.eval, against its teacher if it names one. Reads no run folder, prints nothing.
+EvalEvent evaluate_recipe(const Recipe& recipe);
 
 }  // namespace distill
