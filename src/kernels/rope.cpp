@@ -107,10 +107,11 @@ at::Tensor turn(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved
 
 struct RopeFunction : torch::autograd::Function<RopeFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x_BTHK, const at::Tensor& cos_PR,
-                            const at::Tensor& sin_PR, const at::Tensor& rows_BT, bool interleaved) {
-    context->save_for_backward({cos_PR, sin_PR, rows_BT});
+                            const at::Tensor& sin_PR, const std::optional<at::Tensor>& rows_BT, bool interleaved) {
+    const Tables tables{cos_PR, sin_PR, rows_BT.value_or(at::Tensor())};
+    context->save_for_backward({tables.cos_PR, tables.sin_PR, tables.rows_BT});
     context->saved_data["interleaved"] = interleaved;
-    return turn(x_BTHK, {cos_PR, sin_PR, rows_BT}, interleaved, 1);
+    return turn(x_BTHK, tables, interleaved, 1);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -128,7 +129,9 @@ at::Tensor rope(const at::Tensor& x_BTHK, const at::Tensor& cos_PR, const at::Te
                 bool interleaved) {
   TORCH_CHECK(x_BTHK.dim() == 4 && 2 * cos_PR.size(1) <= x_BTHK.size(3), "rope: heads ", x_BTHK.sizes(), " for tables ",
               cos_PR.sizes());
-  return RopeFunction::apply(x_BTHK, cos_PR, sin_PR, rows_BT.defined() ? rows_BT.contiguous() : rows_BT, interleaved);
+  std::optional<at::Tensor> rows;
+  if (rows_BT.defined()) rows = rows_BT.contiguous();
+  return RopeFunction::apply(x_BTHK, cos_PR, sin_PR, rows, interleaved);
 }
 
 }  // namespace distill

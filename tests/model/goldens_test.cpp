@@ -1,0 +1,68 @@
+// Logits, hidden states, attention maps and gradients against transformers (scripts/goldens/make_models.py), float32 and the
+// same in float64.
+#include "model/support.h"
+
+using namespace distill;
+using namespace distill::testing_model;
+
+namespace {
+
+constexpr double kTolerance = 2e-4;
+
+class Goldens : public ::testing::TestWithParam<const char*> {
+ protected:
+  std::map<std::string, at::Tensor> golden_ = read_tensors(data_folder() / GetParam() / "golden.safetensors");
+
+  Document sequence(int index) const {
+    const at::Tensor ids = golden_.at("ids." + std::to_string(index));
+    return {ids.const_data_ptr<int64_t>(), ids.const_data_ptr<int64_t>() + ids.numel()};
+  }
+  bool has_sequence(int index) const { return golden_.count("ids." + std::to_string(index)) > 0; }
+  const at::Tensor& expected(const char* what, int sequence, int64_t layer) const {
+    return golden_.at(std::string(what) + "." + std::to_string(sequence) + "." + std::to_string(layer));
+  }
+  void compare(at::ScalarType dtype, bool with_maps);
+};
+
+void Goldens::compare(at::ScalarType dtype, bool with_maps) {
+  LoadOptions options;
+  options.dtype = dtype;
+  const Transformer model = load_case(GetParam(), options);
+  Needs needs = all_needs(model.spec());
+  if (!with_maps) needs.attention_layers.clear();
+  for (int i = 0; has_sequence(i); ++i) {
+    const ForwardOutput output = model.forward(make_batch({{sequence(i)}}), needs, {});
+    EXPECT_LT(relative_error(output.logits_BTV()[0], golden_.at("logits." + std::to_string(i))), kTolerance) << "sequence " << i;
+    for (int64_t l : needs.hidden_layers)
+      EXPECT_LT(relative_error(output.hidden_BTD.at(l)[0], expected("hidden", i, l)), kTolerance) << "hidden " << l;
+    for (int64_t l : needs.attention_layers)
+      EXPECT_LT(relative_error(output.attention_BHTT.at(l)[0], expected("attention", i, l - 1)), kTolerance) << "map " << l;
+  }
+}
+
+TEST_P(Goldens, EverySignalEqualsTransformers) { compare(at::kFloat, true); }
+TEST_P(Goldens, TheFusedAttentionPathEqualsTransformers) { compare(at::kFloat, false); }
+TEST_P(Goldens, Float64WeightsGiveTheSame) { compare(at::kDouble, false); }
+
+TEST_P(Goldens, GradientsEqualTransformers) {
+  bool any = false;
+  for (const auto& entry : golden_) any = any || entry.first.rfind("grad.", 0) == 0;
+  if (!any) return;  // one case per family and kind of weight has them
+  LoadOptions options;
+  options.trainable = true;
+  const Transformer model = load_case(GetParam(), options);
+  const TokenBatch batch = make_batch({{sequence(0)}});
+  backward(cross_entropy_sum(model.forward(batch, {}, {}), batch) / static_cast<double>(batch.num_kept));
+  for (const auto& [name, grad] : gradients(model)) {
+    ASSERT_TRUE(grad.defined()) << name;
+    EXPECT_LT(relative_error(grad, golden_.at("grad." + name)), kTolerance) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Model, Goldens,
+                         ::testing::Values("llama_plain", "llama_grouped", "llama_wide_heads", "llama_biased", "llama_tied",
+                                           "llama_gelu", "llama_linear", "llama_dynamic", "llama_yarn", "llama_yarn_mscale",
+                                           "llama_yarn_factor", "llama_llama3", "qwen2_plain", "qwen2_tied", "qwen2_window"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
