@@ -39,7 +39,7 @@ struct RowSums {
   Scalar inverse_temperature;
   Scalar log_student_sum;  // of exp((z - max) / T)
   Scalar inverse_student_sum, inverse_teacher_sum;
-  Scalar log_gap, log_gap_rest;  // log-sum of the teacher minus the student's; two parts, so that none is lost
+  Scalar log_gap, log_gap_rest;  // log of the teacher's sum minus the student's; in two parts
 };
 
 template <class Lanes>
@@ -54,8 +54,9 @@ DISTILL_ROW_FUNCTION TokenPair<Lanes> token_pair(const RowSums<typename Lanes::S
   pair.is_target = is_target;
   pair.teacher = pair.log_ratio = Lanes::all(0);
   if (reads_teacher) {
-    pair.teacher = Lanes::exp((teacher - teacher_max) * sums.inverse_temperature) * sums.inverse_teacher_sum;
-    pair.log_ratio = (teacher - student) * sums.inverse_temperature - sums.log_gap - sums.log_gap_rest;
+    const auto teacher_scaled = (teacher - teacher_max) * sums.inverse_temperature;
+    pair.teacher = Lanes::exp(teacher_scaled) * sums.inverse_teacher_sum;
+    pair.log_ratio = teacher_scaled - scaled - sums.log_gap - sums.log_gap_rest;
   }
   return pair;
 }
@@ -74,8 +75,8 @@ DISTILL_ROW_FUNCTION void walk(const Lanes& lanes, int64_t vocab, typename Lanes
 }
 
 template <class Lanes>
-DISTILL_ROW_FUNCTION RowSums<typename Lanes::Scalar> row_sums(const Lanes& lanes, double inverse_temperature, double student_max,
-                                                              double teacher_max, double student_sum, double teacher_sum) {
+DISTILL_ROW_FUNCTION RowSums<typename Lanes::Scalar> row_sums(const Lanes& lanes, double inverse_temperature, double student_sum,
+                                                              double teacher_sum) {
   using Scalar = typename Lanes::Scalar;
   RowSums<Scalar> sums;
   sums.inverse_temperature = static_cast<Scalar>(inverse_temperature);
@@ -83,7 +84,7 @@ DISTILL_ROW_FUNCTION RowSums<typename Lanes::Scalar> row_sums(const Lanes& lanes
   sums.log_student_sum = static_cast<Scalar>(log_student_sum);
   sums.inverse_student_sum = static_cast<Scalar>(1 / student_sum);
   sums.inverse_teacher_sum = static_cast<Scalar>(1 / teacher_sum);
-  const double gap = (teacher_max - student_max) * inverse_temperature + lanes.log_of(teacher_sum) - log_student_sum;
+  const double gap = lanes.log_of(teacher_sum) - log_student_sum;
   sums.log_gap = static_cast<Scalar>(gap);
   sums.log_gap_rest = static_cast<Scalar>(gap - static_cast<double>(sums.log_gap));
   return sums;
@@ -116,7 +117,7 @@ DISTILL_ROW_FUNCTION void divergence_row(const Lanes& lanes, const RowPlan& plan
       if (both) totals[1].add(Lanes::exp((lanes.load(teacher, j, vocab) - teacher_max) * inverse_temperature));
     });
     const double student_sum = lanes.total_of(totals[0]), teacher_sum = both ? lanes.total_of(totals[1]) : 1.0;
-    sums[t] = row_sums(lanes, plan.inverse_temperature[t], student_max, teacher_max, student_sum, teacher_sum);
+    sums[t] = row_sums(lanes, plan.inverse_temperature[t], student_sum, teacher_sum);
   }
 
   Scalar slope_sums[kMaxTerms];

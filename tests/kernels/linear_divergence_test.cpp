@@ -1,0 +1,372 @@
+// The fused logits terms against their plain twin: values and gradients, odd sizes, chunks, types, instruction sets, memory.
+#include "distill/kernels/linear_divergence.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "distill/core/error.h"
+
+#include "kernels/allocation_watch.h"
+#include "kernels/logits_twin.h"
+
+using namespace distill;
+using namespace distill::test;
+
+namespace {
+
+const std::vector<LogitsTerm> kMix = {{Divergence::kl, 1.0, 2.0},
+                                      {Divergence::cross_entropy, 0.5, 1.0, false},
+                                      {Divergence::jsd, 0.7, 1.0, true, 0.3},
+                                      {Divergence::reverse_kl, 0.2, 2.0, false},
+                                      {Divergence::jsd, 1.3, 4.0, true, 0.9}};
+
+struct Sides {
+  at::Tensor student_ND, teacher_ND, targets_N;
+  LinearHead student, teacher;
+  int64_t vocab = 0;
+
+  LinearDivergence::Student side(at::ScalarType dtype) const {
+    LinearDivergence::Student side;
+    side.rows_ND = student_ND.to(dtype);
+    side.head = cast(student, dtype);
+    side.vocab = vocab;
+    const at::ScalarType wide = dtype == at::kDouble ? at::kDouble : at::kFloat;
+    side.weight_gradient_VD = at::zeros_like(student.weight_VD, at::TensorOptions().dtype(wide));
+    if (student.bias_V.defined()) side.bias_gradient_V = at::zeros_like(student.bias_V, at::TensorOptions().dtype(wide));
+    return side;
+  }
+  HeadRows teacher_rows(at::ScalarType dtype) const { return {teacher_ND.to(dtype), cast(teacher, dtype)}; }
+  static LinearHead cast(const LinearHead& head, at::ScalarType dtype) {
+    return {head.weight_VD.to(dtype), head.bias_V.defined() ? head.bias_V.to(dtype) : at::Tensor(), head.soft_cap};
+  }
+};
+
+Sides make_sides(int64_t rows, int64_t vocab, double spread = 1, bool bias = false) {
+  at::manual_seed(rows * 1000 + vocab);
+  const auto wide = at::TensorOptions().dtype(at::kDouble);
+  Sides sides;
+  sides.student_ND = at::randn({rows, 6}, wide) * spread;
+  sides.teacher_ND = at::randn({rows, 9}, wide) * spread;
+  sides.student.weight_VD = at::randn({vocab, 6}, wide);
+  sides.teacher.weight_VD = at::randn({vocab, 9}, wide);
+  if (bias) sides.student.bias_V = at::randn({vocab}, wide);
+  if (bias) sides.teacher.bias_V = at::randn({vocab}, wide);
+  sides.targets_N = at::randint(vocab, {rows}, at::TensorOptions().dtype(at::kLong));
+  sides.vocab = vocab;
+  return sides;
+}
+
+double gap(const at::Tensor& a, const at::Tensor& b) {
+  return a.numel() == 0 ? 0 : (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+struct Twin {
+  at::Tensor values, rows_gradient, weight_gradient, bias_gradient;
+};
+
+Twin twin_of(const std::vector<LogitsTerm>& terms, const Sides& sides, double divisor, double scale) {
+  const at::Tensor rows = sides.student_ND.detach().clone().requires_grad_();
+  LinearHead head = sides.student;
+  head.weight_VD = head.weight_VD.detach().clone().requires_grad_();
+  if (head.bias_V.defined()) head.bias_V = head.bias_V.detach().clone().requires_grad_();
+  const at::Tensor student_NV = twin_logits(rows, head, sides.vocab);
+  const at::Tensor teacher_NV = twin_logits(sides.teacher_ND, sides.teacher, sides.vocab);
+  std::vector<at::Tensor> values;
+  at::Tensor total = at::zeros({}, rows.options().requires_grad(false)) + 0 * rows.sum() + 0 * head.weight_VD.sum();
+  for (const LogitsTerm& term : terms) {
+    values.push_back(twin_term(term, student_NV, teacher_NV, sides.targets_N) / divisor);
+    total = total + term.weight * scale * values.back();
+  }
+  total.backward();
+  return {at::stack(values).detach(), rows.grad(), head.weight_VD.grad(),
+          head.bias_V.defined() ? head.bias_V.grad() : at::Tensor()};
+}
+
+void expect_equal_to_twin(const Sides& sides, int64_t chunk, const std::string& what) {
+  const Twin twin = twin_of(kMix, sides, 13, 1);
+  LinearDivergence fused(kMix, chunk);
+  const auto side = sides.side(at::kDouble);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  const auto result = fused.backward(side, &teacher, sides.targets_N, 13, {});
+  EXPECT_LT(gap(result.values, twin.values), 1e-12) << what;
+  EXPECT_LT(gap(result.rows_gradient_ND, twin.rows_gradient), 1e-12) << what;
+  EXPECT_LT(gap(side.weight_gradient_VD, twin.weight_gradient), 1e-12) << what;
+  if (twin.bias_gradient.defined()) EXPECT_LT(gap(side.bias_gradient_V, twin.bias_gradient), 1e-12) << what;
+}
+
+TEST(LinearDivergence, EqualsThePlainTwinForOddSizesAndChunks) {
+  for (const int64_t vocab : {1, 7, 257})
+    for (const int64_t rows : {1, 2, 19})
+      for (const int64_t chunk : {1, 2, 19, 64})
+        expect_equal_to_twin(make_sides(rows, vocab), chunk,
+                             "V " + std::to_string(vocab) + " rows " + std::to_string(rows) + " chunk " + std::to_string(chunk));
+}
+
+TEST(LinearDivergence, EqualsThePlainTwinWithBiases) { expect_equal_to_twin(make_sides(5, 33, 1, true), 2, "biases"); }
+
+TEST(LinearDivergence, EqualsThePlainTwinWithSoftCaps) {
+  Sides sides = make_sides(5, 33, 1, true);
+  sides.student.soft_cap = 2.5;
+  sides.teacher.soft_cap = 30;
+  expect_equal_to_twin(sides, 2, "soft caps");
+}
+
+TEST(LinearDivergence, DropsIdsAboveTheVocabularyOnBothSides) {
+  Sides sides = make_sides(5, 40, 1, true);
+  sides.teacher.weight_VD = sides.teacher.weight_VD.narrow(0, 0, 36);
+  sides.vocab = 33;
+  sides.targets_N = sides.targets_N.remainder(33);
+  expect_equal_to_twin(sides, 2, "33 of 40 and 36 ids");
+}
+
+TEST(LinearDivergence, NoRowsGiveZeroAndTouchNothing) {
+  const Sides sides = make_sides(0, 7);
+  const auto side = sides.side(at::kDouble);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  const auto result = LinearDivergence(kMix).backward(side, &teacher, sides.targets_N, 1, {});
+  EXPECT_EQ(gap(result.values, at::zeros({5})), 0);
+  EXPECT_EQ(gap(side.weight_gradient_VD, at::zeros({7, 6})), 0);
+}
+
+TEST(LinearDivergence, AddsToGradientsThatAreThere) {
+  const Sides sides = make_sides(4, 7);
+  auto side = sides.side(at::kDouble);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  LinearDivergence fused(kMix, 3);
+  fused.backward(side, &teacher, sides.targets_N, 1, {});
+  const at::Tensor once = side.weight_gradient_VD.clone();
+  fused.backward(side, &teacher, sides.targets_N, 1, {});
+  EXPECT_LT(gap(side.weight_gradient_VD, 2 * once), 1e-12);
+}
+
+// Raw rows through one instruction set.
+at::Tensor rows_through(const char* instructions, RowType type, const at::Tensor& student, const at::Tensor& teacher,
+                        const at::Tensor& targets, const RowPlan& plan, float scale = 1) {
+  const at::Tensor values = at::full({student.size(0), plan.num_terms}, -1.0, at::TensorOptions().dtype(at::kDouble));
+  RowBatch batch;
+  batch.student = student.data_ptr();
+  batch.teacher = teacher.data_ptr();
+  batch.targets = targets.const_data_ptr<int64_t>();
+  batch.loss_scale = &scale;
+  batch.values = values.mutable_data_ptr<double>();
+  batch.num_rows = student.size(0);
+  batch.vocab = student.size(1);
+  if (type == RowType::float64)
+    divergence_rows_cpu(type, plan, batch);
+  else if (!divergence_rows_cpu_with(instructions, type, plan, batch))
+    return {};
+  return values;
+}
+
+RowPlan plan_of_all_kinds() {  // temperatures 1 and 2
+  RowPlan plan;
+  plan.num_terms = 4;
+  plan.num_temperatures = 2;
+  plan.first_term[1] = 3;
+  plan.first_term[2] = 4;
+  plan.inverse_temperature[0] = 1;
+  plan.inverse_temperature[1] = 0.5;
+  plan.reads_teacher[0] = plan.reads_teacher[1] = plan.any_teacher = plan.any_slope_sum = true;
+  plan.terms[0].kind = Divergence::cross_entropy;
+  plan.terms[1].kind = Divergence::jsd;
+  plan.terms[1].beta = 0.25;
+  plan.terms[2].kind = Divergence::reverse_kl;
+  plan.terms[3].kind = Divergence::kl;
+  return plan;
+}
+
+class EveryInstructionSet : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Cpu, EveryInstructionSet, ::testing::Values("baseline", "avx2", "avx512"));
+
+TEST_P(EveryInstructionSet, Float32RowsEqualFloat64RowsToAMillionth) {
+  const RowPlan plan = plan_of_all_kinds();
+  for (const int64_t vocab : {1, 7, 16, 17, 257, 5003})
+    for (const double spread : {1.0, 6.0, 40.0}) {
+      at::manual_seed(vocab);
+      const at::Tensor student = at::randn({3, vocab}) * spread, teacher = at::randn({3, vocab}) * spread;
+      const at::Tensor targets = at::randint(vocab, {3}, at::TensorOptions().dtype(at::kLong));
+      const at::Tensor exact = student.to(at::kDouble), fast = student.clone();
+      const at::Tensor expected = rows_through("", RowType::float64, exact, teacher.to(at::kDouble), targets, plan);
+      const at::Tensor found = rows_through(GetParam(), RowType::float32, fast, teacher, targets, plan);
+      if (!found.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
+      EXPECT_LT(((found - expected).abs() / expected.abs().clamp_min(0.1)).max().item<double>(), 1e-6)
+          << "V " << vocab << " spread " << spread;
+      const double largest = std::max(exact.abs().max().item<double>(), 1e-3);
+      EXPECT_LT(gap(fast, exact) / largest, 4e-6) << "V " << vocab << " spread " << spread;
+    }
+}
+
+TEST_P(EveryInstructionSet, EqualSidesGiveExactlyZero) {
+  RowPlan plan = plan_of_all_kinds();
+  const at::Tensor teacher = at::randn({2, 531}) * 5, student = teacher.clone();
+  const at::Tensor values =
+      rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({2}, at::TensorOptions().dtype(at::kLong)), plan);
+  if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
+  for (const int64_t term : {1, 2, 3}) EXPECT_EQ(values.select(1, term).abs().max().item<double>(), 0) << term;
+}
+
+TEST_P(EveryInstructionSet, NarrowTypesRoundTheFloat32Gradient) {
+  const RowPlan plan = plan_of_all_kinds();
+  at::manual_seed(3);
+  for (const auto& [dtype, type] : {std::pair{at::kHalf, RowType::float16}, std::pair{at::kBFloat16, RowType::bfloat16}}) {
+    const at::Tensor student = (at::randn({3, 133}) * 4).to(dtype), teacher = (at::randn({3, 133}) * 4).to(dtype);
+    const at::Tensor targets = at::randint(133, {3}, at::TensorOptions().dtype(at::kLong));
+    const at::Tensor wide = student.to(at::kFloat);
+    const at::Tensor expected = rows_through(GetParam(), RowType::float32, wide, teacher.to(at::kFloat), targets, plan, 1024);
+    const at::Tensor values = rows_through(GetParam(), type, student, teacher, targets, plan, 1024);
+    if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
+    EXPECT_EQ(gap(values, expected), 0);
+    EXPECT_TRUE(at::equal(student, wide.to(dtype))) << dtype;  // the same rounding as ATen's, bit for bit
+  }
+}
+
+TEST_P(EveryInstructionSet, NotANumberInTheLogitsIsNotHidden) {
+  const RowPlan plan = plan_of_all_kinds();
+  for (const int64_t place : {0, 18, 20}) {
+    const at::Tensor student = at::randn({1, 21}), teacher = at::randn({1, 21});
+    student[0][place] = std::nan("");
+    const at::Tensor values =
+        rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), plan);
+    if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
+    EXPECT_TRUE(values.isnan().all().item<bool>()) << place;
+    EXPECT_TRUE(student.isnan().all().item<bool>()) << place;
+  }
+}
+
+TEST(LinearDivergence, ALabelOutsideTheVocabularyIsNotASilentZero) {
+  const RowPlan plan = plan_of_all_kinds();
+  const at::Tensor student = at::randn({1, 21}), teacher = at::randn({1, 21});
+  const at::Tensor values =
+      rows_through("baseline", RowType::float32, student, teacher, at::full({1}, 21, at::TensorOptions().dtype(at::kLong)), plan);
+  EXPECT_TRUE(std::isnan(values[0][0].item<double>()));
+  EXPECT_FALSE(std::isnan(values[0][3].item<double>()));
+}
+
+TEST(LinearDivergence, ThreadsDoNotChangeABit) {
+  const Sides sides = make_sides(64, 5003);
+  const HeadRows teacher = sides.teacher_rows(at::kFloat);
+  const int threads = at::get_num_threads();
+  std::vector<at::Tensor> gradients, values;
+  for (const int count : {1, 2}) {
+    at::set_num_threads(count);
+    const RowPlan plan = plan_of_all_kinds();
+    const at::Tensor student = (sides.student_ND.to(at::kFloat)).matmul(sides.student.weight_VD.to(at::kFloat).t());
+    const at::Tensor given = (sides.teacher_ND.to(at::kFloat)).matmul(sides.teacher.weight_VD.to(at::kFloat).t());
+    at::manual_seed(1);
+    at::Tensor rows = at::randn({64, 5003}), others = at::randn({64, 5003});
+    values.push_back(rows_through("baseline", RowType::float32, rows, others, sides.targets_N, plan));
+    gradients.push_back(rows);
+  }
+  at::set_num_threads(threads);
+  EXPECT_TRUE(at::equal(values[0], values[1]));
+  EXPECT_TRUE(at::equal(gradients[0], gradients[1]));
+}
+
+// A probability of 1e-9 over 64 kept tokens is far below the smallest float16; times the loss scale it is not.
+TEST(LinearDivergence, SmallProbabilitiesSurviveFloat16UnderTheLossScale) {
+  const double probability = 1e-9;
+  Sides sides = make_sides(1, 2);
+  sides.student_ND = at::ones({1, 1}, at::kDouble);
+  sides.student.weight_VD = at::tensor({0.0, std::log(probability)}, at::kDouble).reshape({2, 1});
+  sides.targets_N = at::zeros({1}, at::kLong);
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    LinearDivergence fused({{Divergence::cross_entropy, 1, 1, false}});
+    auto side = sides.side(dtype);
+    fused.backward(side, nullptr, sides.targets_N, 64, at::full({}, 65536.0, at::kFloat));
+    const double expected = probability / 64 * 65536;
+    EXPECT_NEAR(side.weight_gradient_VD[1][0].item<double>(), expected, 0.05 * expected) << dtype;
+  }
+}
+
+TEST(LinearDivergence, NarrowTypesStayNearTheTwin) {
+  const Sides sides = make_sides(40, 61);
+  const Twin twin = twin_of(kMix, sides, 40, 8);
+  for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    const double tolerance = dtype == at::kFloat ? 1e-5 : dtype == at::kHalf ? 2e-2 : 1e-1;
+    const auto side = sides.side(dtype);
+    const HeadRows teacher = sides.teacher_rows(dtype);
+    const auto result = LinearDivergence(kMix, 16).backward(side, &teacher, sides.targets_N, 40, at::full({}, 8.0, at::kFloat));
+    EXPECT_EQ(side.weight_gradient_VD.scalar_type(), at::kFloat);
+    EXPECT_LT(gap(result.values, twin.values) / twin.values.abs().max().item<double>(), tolerance) << dtype;
+    EXPECT_LT(gap(result.rows_gradient_ND, twin.rows_gradient) / twin.rows_gradient.abs().max().item<double>(), tolerance)
+        << dtype;
+    EXPECT_LT(gap(side.weight_gradient_VD, twin.weight_gradient) / twin.weight_gradient.abs().max().item<double>(), tolerance)
+        << dtype;
+  }
+}
+
+TEST(LinearDivergence, NothingOfAllRowsTimesTheVocabularyIsEverAllocated) {
+  const int64_t rows = 1000, vocab = 500, chunk = 64;
+  const Sides sides = make_sides(rows, vocab);
+  auto side = sides.side(at::kFloat);
+  const HeadRows teacher = sides.teacher_rows(at::kFloat);
+  LinearDivergence fused(kMix, chunk);
+  int64_t first_total = 0;
+  {
+    const AllocationWatch watch;
+    fused.backward(side, &teacher, sides.targets_N, rows, {});
+    EXPECT_LE(watch.largest_bytes(), chunk * vocab * 4 + 4096);
+    first_total = watch.total_bytes();
+  }
+  const AllocationWatch watch;  // the second call finds its workspace there
+  fused.backward(side, &teacher, sides.targets_N, rows, {});
+  EXPECT_LT(watch.largest_bytes(), chunk * vocab * 4);
+  EXPECT_LE(watch.total_bytes() + 2 * chunk * vocab * 4, first_total);
+}
+
+TEST(LinearDivergence, ChunksKeepTheWorkspaceBounded) {
+  for (const at::ScalarType dtype : {at::kHalf, at::kFloat, at::kDouble})
+    for (const int64_t vocab : {1, 1000, 32000, 151936})
+      EXPECT_LE(chunk_rows(vocab, dtype) * vocab * static_cast<int64_t>(c10::elementSize(dtype)), 160'000'000);
+  EXPECT_EQ(chunk_rows(151936, at::kFloat), 256);
+  EXPECT_EQ(chunk_rows(1000, at::kFloat), 512);
+}
+
+TEST(LinearDivergence, EvaluationGivesValuesAndAgreement) {
+  const Sides sides = make_sides(21, 11);
+  const std::vector<LogitsTerm> terms = {{Divergence::cross_entropy}, {Divergence::kl}};
+  auto side = sides.side(at::kDouble);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  const auto figures = LinearDivergence(terms, 4).evaluate(side, &teacher, sides.targets_N);
+  EXPECT_LT(gap(figures.values, twin_of(terms, sides, 1, 1).values), 1e-11);
+  const at::Tensor same =
+      twin_logits(sides.student_ND, sides.student, 11).argmax(1).eq(twin_logits(sides.teacher_ND, sides.teacher, 11).argmax(1));
+  EXPECT_EQ(figures.agreement.item<int64_t>(), same.sum().item<int64_t>());
+}
+
+TEST(LinearDivergence, TooManyTermsAreRefused) {
+  EXPECT_THROW(LinearDivergence(std::vector<LogitsTerm>(kMaxTerms + 1)), RecipeError);
+}
+
+TEST(HeadCast, CastsOncePerChangeOfTheWeight) {
+  LinearHead head{at::randn({4, 3}), {}, 0};
+  HeadCast cast;
+  const at::Tensor first = cast.get(head, at::kBFloat16).weight_VD;
+  EXPECT_TRUE(cast.get(head, at::kBFloat16).weight_VD.is_same(first));
+  head.weight_VD.add_(1);
+  EXPECT_TRUE(at::equal(cast.get(head, at::kBFloat16).weight_VD, head.weight_VD.to(at::kBFloat16)));
+  EXPECT_TRUE(cast.get(head, at::kFloat).weight_VD.is_same(head.weight_VD));
+}
+
+TEST(LinearDivergence, GpuRowsEqualCpuRows_CUDA) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here: the CUDA row kernel was not run";
+  const Sides sides = make_sides(19, 257, 1, true);
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kHalf}) {
+    const double tolerance = dtype == at::kDouble ? 1e-12 : dtype == at::kFloat ? 1e-4 : 3e-2;
+    Sides there = sides;
+    for (at::Tensor* tensor : {&there.student_ND, &there.teacher_ND, &there.targets_N, &there.student.weight_VD,
+                               &there.student.bias_V, &there.teacher.weight_VD, &there.teacher.bias_V})
+      *tensor = tensor->cuda();
+    const Twin twin = twin_of(kMix, sides, 13, 1);
+    auto side = there.side(dtype);
+    const HeadRows teacher = there.teacher_rows(dtype);
+    const auto result = LinearDivergence(kMix, 8).backward(side, &teacher, there.targets_N, 13, {});
+    EXPECT_LT(gap(result.values.cpu(), twin.values), tolerance * 20) << dtype;
+    EXPECT_LT(gap(result.rows_gradient_ND.cpu(), twin.rows_gradient), tolerance * 5) << dtype;
+    EXPECT_LT(gap(side.weight_gradient_VD.cpu(), twin.weight_gradient), tolerance * 5) << dtype;
+  }
+}
+
+}  // namespace
