@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <set>
-#include <unordered_map>
 
 #include "distill/core/error.h"
 #include "distill/core/log.h"
@@ -40,7 +39,7 @@ void for_each_component(const Json& component, const char* list, const std::stri
 Pattern read_pattern(const Json& component, const std::string& where) {
   const Json& pattern = json_member(component, "pattern", where);
   const std::string here = where + ".pattern";
-  if (!pattern.is_object()) throw InputError({here, "{\"String\": ..} or {\"Regex\": ..}", pattern.type_name(), kAdvice, ""});
+  if (!pattern.is_object()) throw InputError({here, R"({"String": ..} or {"Regex": ..})", pattern.type_name(), kAdvice, ""});
   if (find_member(pattern, "Regex")) return Regex(json_string(pattern, "Regex", here), here);
   std::string literal = json_string(pattern, "String", here);
   if (literal.empty()) throw InputError({here, "a string to look for", "\"\"", kAdvice, ""});
@@ -126,9 +125,10 @@ std::vector<int32_t> read_special_token_ids(const Json& component, const std::st
   const std::string here = where + ".special_tokens";
   const Json& entry = json_member(json_member(component, "special_tokens", where), name.c_str(), here);
   const Json& ids = json_member(entry, "ids", here + "." + name);
-  if (!ids.is_array()) throw InputError({here + "." + name + ".ids", "a list of ids", ids.type_name(), kAdvice, ""});
+  const std::string ids_here = here + "." + name + ".ids";
+  if (!ids.is_array()) throw InputError({ids_here, "a list of ids", ids.type_name(), kAdvice, ""});
   std::vector<int32_t> out;
-  for (const Json& id : ids) out.push_back(checked_id(id, num_ids, here + "." + name + ".ids"));
+  for (const Json& id : ids) out.push_back(checked_id(id, num_ids, ids_here));
   return out;
 }
 
@@ -184,8 +184,8 @@ AddedToken read_added_token(const Json& entry, const std::string& where) {
 // Gives ids in the order of the file, as the reference library does, and compares them with what the file says.
 class AddedTokenNumbering {
  public:
-  AddedTokenNumbering(const TokenTable& vocabulary, std::string path)
-      : vocabulary_(vocabulary), path_(std::move(path)), next_(static_cast<int64_t>(vocabulary.size())) {}
+  explicit AddedTokenNumbering(const TokenTable& vocabulary)
+      : vocabulary_(vocabulary), next_(static_cast<int64_t>(vocabulary.size())) {}
 
   int32_t number(const AddedToken& token, int64_t id_in_file, const std::string& where) {
     if (id_in_file < 0 || id_in_file > kMaxTokenId || !ids_in_file_.insert(id_in_file).second) {
@@ -207,7 +207,6 @@ class AddedTokenNumbering {
 
  private:
   const TokenTable& vocabulary_;
-  std::string path_;
   int64_t next_;
   std::set<int64_t> ids_in_file_;
 };
@@ -298,7 +297,7 @@ std::vector<AddedToken> read_added_tokens(const TokenizerFile& file, const Token
   const Json* entries = find_member(file.tree, "added_tokens");
   if (!entries) return tokens;
   if (!entries->is_array()) throw InputError({file.path + ": added_tokens", "a list", entries->type_name(), kAdvice, ""});
-  AddedTokenNumbering numbering(vocabulary, file.path);
+  AddedTokenNumbering numbering(vocabulary);
   std::set<std::string> contents;
   for (size_t i = 0; i < entries->size(); ++i) {
     const std::string where = file.path + ": added_tokens[" + std::to_string(i) + "]";

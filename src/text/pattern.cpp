@@ -1,6 +1,7 @@
 #include "pattern.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "unicode.h"
 
@@ -46,12 +47,12 @@ void merge_with_previous(const std::vector<Stretch>& stretches, std::vector<Text
 
 void merge_with_next(const std::vector<Stretch>& stretches, std::vector<TextRange>& out) {
   bool previous = false;
-  for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
-    if (stretch->is_match && !previous && !out.empty())
-      out.back().begin = stretch->begin;
+  for (const Stretch& stretch : stretches | std::views::reverse) {
+    if (stretch.is_match && !previous && !out.empty())
+      out.back().begin = stretch.begin;
     else
-      out.push_back({stretch->begin, stretch->end});
-    previous = stretch->is_match;
+      out.push_back({stretch.begin, stretch.end});
+    previous = stretch.is_match;
   }
   std::reverse(out.begin(), out.end());
 }

@@ -107,7 +107,7 @@ class Reader : public nlohmann::json_sax<Json> {
   }
   [[noreturn]] void refuse_entry(const std::string& found) const {
     if (table_ == Table::vocab) refuse("model.vocab[\"" + token_ + "\"]", "an integer id", found);
-    refuse("model.merges[" + std::to_string(file_.merges.size()) + "]", "a pair of tokens, [\"a\", \"b\"] or \"a b\"", found);
+    refuse("model.merges[" + std::to_string(file_.merges.size()) + "]", R"(a pair of tokens, ["a", "b"] or "a b")", found);
   }
 
   std::string path_of(const std::string& name) const {
