@@ -6,6 +6,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -36,8 +37,9 @@ RowType row_type(at::ScalarType dtype) {
 void launch(const RowPlan& plan, const RowBatch& batch, const at::Tensor& student_CV) {
   const RowType type = row_type(student_CV.scalar_type());
   if (student_CV.is_cpu()) return divergence_rows_cpu(type, plan, batch);
-  const c10::impl::VirtualGuardImpl guard(student_CV.device().type());
-  divergence_rows_cuda(type, plan, batch, guard.getStream(student_CV.device()).native_handle());
+  const c10::DeviceGuard on_device(student_CV.device());
+  const c10::impl::VirtualGuardImpl streams(student_CV.device().type());
+  divergence_rows_cuda(type, plan, batch, streams.getStream(student_CV.device()).native_handle());
 }
 
 void refuse_more_than(size_t limit, size_t found, const char* what) {
