@@ -15,9 +15,8 @@ namespace distill {
 
 TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options) {
   const Recipe& recipe = loaded.recipe;
-  if (const auto done = finished_before(loaded, options)) return *done;
-
   const at::Device device = parse_device(recipe.train.device);
+  if (const auto done = finished_before(loaded, options)) return *done;
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
   if (options.deterministic) make_deterministic();
 
