@@ -1,6 +1,7 @@
 // Recomputation: the same bits, fewer bytes, and no more work than needed.
 #include "distill/model/checkpointing.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
@@ -57,7 +58,8 @@ std::map<std::string, at::Tensor> gradients_of(const Transformer& model, const F
 void expect_same_bits(const std::map<std::string, at::Tensor>& found, const std::map<std::string, at::Tensor>& expected) {
   for (const auto& [name, grad] : expected) {
     ASSERT_EQ(found.at(name).defined(), grad.defined()) << name;
-    if (grad.defined()) EXPECT_TRUE(at::equal(found.at(name), grad)) << name;
+    if (!grad.defined()) continue;
+    EXPECT_TRUE(at::equal(found.at(name), grad)) << name;
   }
 }
 
