@@ -39,6 +39,10 @@ std::map<std::string, std::string> pinned_values(const Recipe& recipe) {
   return values;
 }
 
+std::string change_text(const std::string& path, const std::string& before, const std::string& after) {
+  return std::string(path).append(": ").append(before).append(" -> ").append(after);
+}
+
 }  // namespace
 
 std::string recipe_yaml(const Recipe& recipe, const Origins* origins) {
@@ -65,7 +69,7 @@ std::string recipe_yaml(const Recipe& recipe, const Origins* origins) {
 
 std::string recipe_fingerprint(const Recipe& recipe) {
   std::string all;
-  for (const auto& [path, text] : pinned_values(recipe)) all += path + "=" + text + "\n";
+  for (const auto& [path, text] : pinned_values(recipe)) all.append(path).append("=").append(text).append("\n");
   return sha256_hex(all).substr(0, 16);
 }
 
@@ -76,10 +80,10 @@ std::vector<std::string> recipe_changes(const Recipe& before, const Recipe& afte
   for (const auto& [path, text] : old_values) {
     const auto found = new_values.find(path);
     const std::string now = found == new_values.end() ? "(none)" : found->second;
-    if (now != text) lines.push_back(path + ": " + text + " -> " + now);
+    if (now != text) lines.push_back(change_text(path, text, now));
   }
   for (const auto& [path, text] : new_values)
-    if (!old_values.contains(path)) lines.push_back(path + ": (none) -> " + text);
+    if (!old_values.contains(path)) lines.push_back(change_text(path, "(none)", text));
   return lines;
 }
 

@@ -268,7 +268,7 @@ class FieldReader {
 
   // For `10 stepz`, `ten steps`, `1_000 steps`.
   static std::string quantity_advice(const YamlNode& node, const FieldInfo& info) {
-    const std::string general = "For example " + unit_words(info) + ".";
+    std::string general = "For example " + unit_words(info) + ".";
     if (node.kind != Kind::scalar || node.text.size() > 64) return general;
     const size_t word_at = node.text.find_first_not_of("0123456789.,_+-eE \t");
     if (word_at == std::string::npos || word_at == 0) return general;

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "distill/core/error.h"
@@ -16,7 +17,9 @@ struct Spot {
   int source = 0;
   int line = 1;
   int column = 1;
-  auto operator<=>(const Spot&) const = default;
+  bool operator<(const Spot& other) const {
+    return std::tie(source, line, column) < std::tie(other.source, other.line, other.column);
+  }
 };
 
 // The texts that a recipe is made of: source 0 is the file, the others are --set texts.

@@ -46,6 +46,7 @@ std::string term_path(size_t index) { return "objective." + std::to_string(index
 
 std::vector<std::string> backticked(const std::vector<std::string>& words) {
   std::vector<std::string> out;
+  out.reserve(words.size());
   for (const std::string& word : words) out.push_back("`" + word + "`");
   return out;
 }
