@@ -20,6 +20,9 @@ target_compile_definitions(distill_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
 target_link_libraries(distill_torch INTERFACE "${torch_root}/lib/libtorch.so" "${torch_root}/lib/libtorch_cpu.so"
                                               "${torch_root}/lib/libc10.so")
 target_link_options(distill_torch INTERFACE "LINKER:-rpath,${torch_root}/lib" "LINKER:--allow-shlib-undefined")
+# libtorch.so of the wheel exports pieces of an older libstdc++, std::filesystem::remove_all among them, that crash when our code
+# calls them. The loader takes the first library that has a symbol, so the real libstdc++ must stand first.
+target_link_options(distill_torch INTERFACE "SHELL:-Wl,--no-as-needed -lstdc++ -Wl,--as-needed")
 set(DISTILL_TORCH_HAS_CUDA OFF)
 if(EXISTS "${torch_root}/lib/libtorch_cuda.so")
   set(DISTILL_TORCH_HAS_CUDA ON)
