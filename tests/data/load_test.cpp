@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <functional>
 
 #include "distill/core/log.h"
+#include "distill/core/stop.h"
 #include "distill/data/rows.h"
 
 #include "data/byte_tokenizer.h"
@@ -179,6 +182,22 @@ TEST(LoadRows, AnEvaluationSplitIgnoresWeights) {
   const auto load = [&](const std::string& name) { return load_rows({{path, 2.5}}, recipe_of(3), name, nullptr, {301, 0}, 17); };
   EXPECT_EQ(load("data.eval")->counts.rows, 2);
   EXPECT_EQ(load("data.train")->counts.rows, 5);
+}
+
+TEST(LoadRows, ASignalEndsLoadingWithItsExitCode) {
+  const ScratchFolder folder;
+  const std::string path = folder.write("d.jsonl", ids_row(10, 3));
+  const auto load_after_signal = [&] {
+    install_stop_handlers();
+    ::raise(SIGTERM);
+    try {
+      load_one(path, recipe_of(8), nullptr);
+    } catch (const Stopped& stopped) {
+      std::_Exit(static_cast<int>(stopped.exit_code()));
+    }
+    std::_Exit(1);
+  };
+  EXPECT_EXIT(load_after_signal(), testing::ExitedWithCode(143), "");  // in a process of its own: the flag stays set
 }
 
 TEST(LoadRows, TheFingerprintTellsAnyChangeOfTokensOrLabels) {
