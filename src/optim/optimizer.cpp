@@ -60,6 +60,8 @@ void Optimizer::step_group(Group& group, double learning_rate, const at::Tensor&
   at::_fused_adamw_(group.weights, gradients, group.first_moments, group.second_moments, {}, group.steps, learning_rate,
                     recipe_.betas[0], recipe_.betas[1], group.weight_decay, recipe_.eps, /*amsgrad=*/false, /*maximize=*/false,
                     /*grad_scale=*/{}, found_inf);
+  // The fused kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
+  for (const at::Tensor& weight : group.weights) weight.unsafeGetTensorImpl()->bump_version();
 }
 
 std::vector<NamedTensor> Optimizer::state() const {

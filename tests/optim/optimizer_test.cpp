@@ -52,6 +52,15 @@ TEST(Optimizer, EqualsTheWrittenOutUpdateAndDecaysMatricesOnly) {
   }
 }
 
+TEST(Optimizer, AnUpdateIsSeenByTheVersionCounter) {
+  const at::Tensor weight = leaf({0.5}, at::kFloat);
+  Optimizer optimizer({}, {{"w", weight, true}});
+  weight.mutable_grad() = at::ones({1});
+  const uint32_t before = weight._version();
+  optimizer.step(1e-2, at::zeros({}));
+  EXPECT_GT(weight._version(), before);
+}
+
 TEST(Optimizer, ASkippedUpdateMovesNoBit) {
   const at::Tensor weight = leaf({0.5, 0.25}, at::kFloat);
   Optimizer optimizer({}, {{"w", weight, true}});
