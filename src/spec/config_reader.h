@@ -32,7 +32,7 @@ class ConfigReader {
   // InputError that lists every key that nobody asked for; null, "", [] and {} carry nothing and pass.
   void refuse_the_rest() const;
 
-  const std::string& where() const { return where_; }
+  [[nodiscard]] const std::string& where() const { return where_; }
 
  private:
   int64_t integer_between(const char* key, int64_t min, int64_t max);

@@ -190,9 +190,10 @@ void check_sizes(ConfigReader& config, const ModelSpec& spec) {
   if (spec.num_heads % spec.num_kv_heads != 0)
     config.refuse("num_key_value_heads", "a divisor of num_attention_heads (" + std::to_string(spec.num_heads) + ")",
                   std::to_string(spec.num_kv_heads));
-  const double hidden = static_cast<double>(spec.hidden_size);
-  const double block = hidden * (2.0 * spec.num_heads * spec.head_size + 3.0 * spec.intermediate_size);
-  const double total = spec.num_layers * block + 2.0 * spec.vocab_size * hidden;
+  const auto layers = static_cast<double>(spec.num_layers), hidden = static_cast<double>(spec.hidden_size);
+  const auto heads = static_cast<double>(spec.num_heads), head_size = static_cast<double>(spec.head_size);
+  const double block = hidden * (2 * heads * head_size + 3 * static_cast<double>(spec.intermediate_size));
+  const double total = layers * block + 2 * static_cast<double>(spec.vocab_size) * hidden;
   if (total > static_cast<double>(kMaxParameters))
     throw InputError({config.where(), "sizes of a model that can exist",
                       short_text(Json(total)) + " parameters from vocab_size, "

@@ -77,7 +77,8 @@ void read_llama3(ConfigReader& config, ConfigReader& parameters, const ModelSpec
 
 void read_yarn(ConfigReader& config, ConfigReader& parameters, const ModelSpec& spec, RopeSpec& rope) {
   rope.original_max_positions = read_original_positions(config, parameters, spec);
-  rope.factor = positive(parameters, "factor", static_cast<double>(spec.max_positions) / rope.original_max_positions);
+  rope.factor =
+      positive(parameters, "factor", static_cast<double>(spec.max_positions) / static_cast<double>(rope.original_max_positions));
   // 0 means the default for these, as `or` does in the source.
   const double beta_fast = optional_number(parameters, "beta_fast").value_or(0);
   const double beta_slow = optional_number(parameters, "beta_slow").value_or(0);

@@ -29,7 +29,7 @@ class RowList {
   std::vector<WeightRow> take() { return std::move(rows_); }
 
  private:
-  std::string filled(std::string_view pattern) const {
+  [[nodiscard]] std::string filled(std::string_view pattern) const {
     const size_t at = pattern.find(kLayer);
     std::string name(pattern);
     return at == pattern.npos ? name : name.replace(at, kLayer.size(), layer_);
