@@ -44,10 +44,25 @@ Json json_of(const std::vector<Complaint>& complaints, const std::string& recipe
   return list;
 }
 
-void print_json(const CheckOptions& options, const std::vector<Complaint>& problems, const LoadedRecipe& loaded,
-                const std::string& resolved) {
-  Json report{{"problems", json_of(problems, options.recipe)}, {"warnings", json_of(loaded.warnings, options.recipe)}};
-  if (!resolved.empty()) report["resolved"] = resolved;
+struct Findings {
+  std::vector<Complaint> problems;
+  std::vector<Complaint> warnings;
+  std::string resolved;  // the final recipe, when it is asked for and there is one
+};
+
+Findings find_all(const CheckOptions& options) {
+  ExaminedRecipe examined = examine_recipe(options.recipe, options.overrides);
+  Findings findings{std::move(examined.problems), examined.loaded.warnings, ""};
+  // A recipe may be checked on another machine than the one that runs it, so what is missing here is no mistake of the recipe.
+  for (Complaint& missing : missing_files(examined.loaded)) findings.warnings.push_back(std::move(missing));
+  if (options.resolved && findings.problems.empty())
+    findings.resolved = recipe_yaml(examined.loaded.recipe, &examined.loaded.origins);
+  return findings;
+}
+
+void print_json(const CheckOptions& options, const Findings& findings) {
+  Json report{{"problems", json_of(findings.problems, options.recipe)}, {"warnings", json_of(findings.warnings, options.recipe)}};
+  if (!findings.resolved.empty()) report["resolved"] = findings.resolved;
   std::puts(report.dump(2).c_str());
 }
 
@@ -55,26 +70,21 @@ std::string count_of(size_t count, const std::string& word) {
   return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
 }
 
-void print_text(const CheckOptions& options, const std::vector<Complaint>& problems, const LoadedRecipe& loaded,
-                const std::string& resolved) {
-  for (const Complaint& problem : problems) log::error(problem.text());
-  for (const Complaint& warning : loaded.warnings) log::warn(warning.text());
-  log::info(options.recipe + ": " + count_of(problems.size(), "problem") + ", " + count_of(loaded.warnings.size(), "warning"));
-  std::fputs(resolved.c_str(), stdout);
+void print_text(const CheckOptions& options, const Findings& findings) {
+  for (const Complaint& problem : findings.problems) log::error(problem.text());
+  for (const Complaint& warning : findings.warnings) log::warn(warning.text());
+  log::info(options.recipe + ": " + count_of(findings.problems.size(), "problem") + ", " +
+            count_of(findings.warnings.size(), "warning"));
+  std::fputs(findings.resolved.c_str(), stdout);
 }
 
 }  // namespace
 
 int run_check(const CheckOptions& options) {
-  const ExaminedRecipe examined = examine_recipe(options.recipe, options.overrides);
-  const bool is_readable = examined.problems.empty();
-  std::vector<Complaint> problems = examined.problems;
-  for (Complaint& missing : missing_files(examined.loaded)) problems.push_back(std::move(missing));
-  const std::string resolved =
-      options.resolved && is_readable ? recipe_yaml(examined.loaded.recipe, &examined.loaded.origins) : "";
-  (options.json ? print_json : print_text)(options, problems, examined.loaded, resolved);
-  if (!problems.empty()) return static_cast<int>(ExitCode::usage);
-  return static_cast<int>(examined.loaded.warnings.empty() ? ExitCode::done : ExitCode::findings);
+  const Findings findings = find_all(options);
+  (options.json ? print_json : print_text)(options, findings);
+  if (!findings.problems.empty()) return static_cast<int>(ExitCode::usage);
+  return static_cast<int>(findings.warnings.empty() ? ExitCode::done : ExitCode::findings);
 }
 
 }  // namespace distill

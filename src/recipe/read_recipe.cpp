@@ -15,6 +15,8 @@ namespace {
 
 using Kind = YamlNode::Kind;
 
+constexpr int kDeepestJson = 64;
+
 std::string range_text(const FieldInfo& info) {
   std::string low = info.least ? (info.is_above ? "above " : "of at least ") + number_text(*info.least) : "";
   std::string high = info.most ? (info.is_below ? "below " : "at most ") + number_text(*info.most) : "";
@@ -328,24 +330,27 @@ class FieldReader {
     into.text = json_of(node, path).dump();
   }
 
-  Json json_of(const YamlNode& node, const std::string& path) {
+  Json json_of(const YamlNode& node, const std::string& path, int depth = 0) {
+    if (depth > kDeepestJson) {
+      complain(node, path, "a mapping nested at most " + std::to_string(kDeepestJson) + " deep", "Check the brackets.");
+      return nullptr;
+    }
+    Json json;
     switch (node.kind) {
       case Kind::null:
-        return nullptr;
-      case Kind::list: {
-        Json list = Json::array();
-        for (size_t i = 0; i < node.items.size(); ++i) list.push_back(json_of(node.items[i], join_path(path, std::to_string(i))));
-        return list;
-      }
-      case Kind::map: {
-        Json map = Json::object();
-        for (const YamlEntry& entry : node.entries) map[entry.key] = json_of(entry.value, join_path(path, entry.key));
-        return map;
-      }
+        break;
       case Kind::scalar:
+        return json_scalar(node, path);
+      case Kind::list:
+        json = Json::array();
+        for (const YamlNode& item : node.items) json.push_back(json_of(item, path, depth + 1));
+        break;
+      case Kind::map:
+        json = Json::object();
+        for (const YamlEntry& entry : node.entries) json[entry.key] = json_of(entry.value, path, depth + 1);
         break;
     }
-    return json_scalar(node, path);
+    return json;
   }
 
   Json json_scalar(const YamlNode& node, const std::string& path) {

@@ -79,6 +79,8 @@ TEST(MalformedRecipes, BinaryAndOtherEncodingsAreRefused) {
 TEST(MalformedRecipes, DeepAndExplosiveTextsEndQuickly) {
   EXPECT_FALSE(problems_of(std::string(200000, '[')).empty());
   EXPECT_FALSE(problems_of("a: " + std::string(100000, '{')).empty());
+  const std::string deep = "student={init: {config: {a: " + std::string(200, '[') + std::string(200, ']') + "}}}";
+  EXPECT_TRUE(says(problems_of(kGood, {deep}), "--set", {"nested at most 64 deep"}));
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {
     const std::string before = "*a" + std::to_string(i - 1);

@@ -13,7 +13,7 @@ struct CheckOptions {
   bool resolved = false;               // also print the final recipe, with the origin of each value, to stdout
   bool json = false;                   // findings to stdout as JSON
 };
-// Problems go to stderr, or with `json` to stdout as
+// Paths that do not exist on this machine are warnings. Problems go to stderr, or with `json` to stdout as
 // {"problems": [{"file", "line", "column", "where", "expected", "found", "advice"}], "warnings": [...]}; with `resolved`
 // and a readable recipe also "resolved", the YAML text. `line` and `column` are null for --set and for missing files.
 // Returns 2 with problems, 1 with warnings alone, else 0.

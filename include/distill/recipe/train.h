@@ -56,7 +56,8 @@ struct TrainRecipe {
         .may_change();
     v(&TrainRecipe::device, "device", "auto, cpu, cuda or cuda:N").may_change();
     v(&TrainRecipe::seed, "seed", "key of the data order, of dropout and of fresh weights").min(0);
-    v(&TrainRecipe::evaluate_every, "evaluate_every", "evaluate on data.eval this often; always once at the end")
+    v(&TrainRecipe::evaluate_every, "evaluate_every",
+      "evaluate on data.eval this often; always once at the end; `200 steps`, or a bare number of steps")
         .units({Unit::steps}, Unit::steps)
         .above(0)
         .may_change();
@@ -65,7 +66,10 @@ struct TrainRecipe {
         .above(0)
         .may_change();
     v(&TrainRecipe::keep_checkpoints, "keep_checkpoints", "checkpoints that stay on disk").min(1).max(1 << 20).may_change();
-    v(&TrainRecipe::log_every, "log_every", "pace of the terminal").units({Unit::steps}, Unit::steps).above(0).may_change();
+    v(&TrainRecipe::log_every, "log_every", "pace of the terminal; `10 steps`, or a bare number of steps")
+        .units({Unit::steps}, Unit::steps)
+        .above(0)
+        .may_change();
   }
 };
 
