@@ -1,6 +1,6 @@
 #include "distill/objective/objective.h"
 
-#include <ATen/autocast_mode.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/nonzero_static.h>
@@ -18,6 +18,9 @@
 #include "distill/objective/layer_pairs.h"
 #include "distill/objective/projector.h"
 #include "distill/objective/term_table.h"
+#include "distill/tensor/autocast.h"
+
+#include "logits_sides.h"
 
 namespace distill {
 namespace {
@@ -36,21 +39,6 @@ struct Roots {
     tensors.push_back(tensor);
     gradients.push_back(gradient);
   }
-};
-
-// Losses choose their types themselves, whatever surrounds the call.
-class AutocastOff {
- public:
-  explicit AutocastOff(at::DeviceType device) : device_(device), enabled_(at::autocast::is_autocast_enabled(device)) {
-    at::autocast::set_autocast_enabled(device_, false);
-  }
-  ~AutocastOff() { at::autocast::set_autocast_enabled(device_, enabled_); }
-  AutocastOff(const AutocastOff&) = delete;
-  AutocastOff& operator=(const AutocastOff&) = delete;
-
- private:
-  at::DeviceType device_;
-  bool enabled_;
 };
 
 std::string place_of(size_t index, const char* key) { return "objective." + std::to_string(index) + (*key ? "." : "") + key; }
@@ -72,21 +60,6 @@ std::vector<std::string> log_names(const std::vector<TermRecipe>& terms, std::ve
     names.push_back(name);
   }
   return names;
-}
-
-LinearHead kernel_head(const Head& head) { return {head.weight_VD, head.bias_V, head.soft_cap}; }
-
-at::Tensor kept_rows(const at::Tensor& hidden_BTD, const at::Tensor& positions_N) {
-  return hidden_BTD.reshape({-1, hidden_BTD.size(2)}).index_select(0, positions_N);
-}
-
-int64_t common_vocab(const ForwardOutput& student, const ForwardOutput* teacher, int64_t limit) {
-  int64_t vocab = student.head.vocab_size();
-  if (limit > 0) vocab = std::min(vocab, limit);
-  if (teacher && teacher->head.vocab_size() < vocab)
-    throw Bug("a teacher vocabulary of " + std::to_string(teacher->head.vocab_size()) + " below the student's " +
-              std::to_string(vocab));
-  return vocab;
 }
 
 // The buffer that a parameter's gradient is added to: its .grad when it is a leaf, else a new one that becomes a root.
@@ -125,7 +98,7 @@ struct Objective::Parts {
   std::unique_ptr<LinearDivergence> logits;  // null without logits terms
   at::Tensor logits_places;                  // of the logits terms among all
   bool logits_read_teacher = false;
-  HeadCast student_head, teacher_head;
+  HeadCasts casts;
 
   void add_pairs(size_t index, const std::optional<ModelShape>& teacher_shape, std::vector<Complaint>& complaints);
   void add_projectors(size_t index);
@@ -236,22 +209,14 @@ at::Tensor Objective::Parts::logits_backward(const ForwardOutput& student_out, c
                                              const TokenBatch& batch, double kept_of_update, const at::Tensor& loss_scale,
                                              Roots& roots) {
   const at::NoGradGuard no_grad;
-  const at::ScalarType dtype = options.compute_dtype;
   const at::Tensor& final_BTD = student_out.final_hidden_BTD;
-  LinearDivergence::Student side;
-  side.rows_ND = kept_rows(final_BTD, batch.kept_N).to(dtype);
-  side.head = student_head.get(kernel_head(student_out.head), dtype);
-  side.vocab = common_vocab(student_out, logits_read_teacher ? teacher_out : nullptr, options.vocabulary_limit);
-  side.rows_gradient = final_BTD.requires_grad();
-  side.weight_gradient_VD = gradient_buffer(student_out.head.weight_VD, roots);
-  side.bias_gradient_V = gradient_buffer(student_out.head.bias_V, roots);
-  std::optional<HeadRows> teacher_rows;
-  if (logits_read_teacher)
-    teacher_rows.emplace(kept_rows(teacher_out->final_hidden_BTD, batch.kept_N).to(dtype),
-                         teacher_head.get(kernel_head(teacher_out->head), dtype));
-  const auto result =
-      logits->backward(side, teacher_rows ? &*teacher_rows : nullptr, batch.kept_targets_N, kept_of_update, loss_scale);
-  if (side.rows_gradient) {
+  LogitsSides sides = logits_sides(student_out, logits_read_teacher ? teacher_out : nullptr, batch, options.compute_dtype,
+                                   options.vocabulary_limit, casts);
+  sides.student.rows_gradient = final_BTD.requires_grad();
+  sides.student.weight_gradient_VD = gradient_buffer(student_out.head.weight_VD, roots);
+  sides.student.bias_gradient_V = gradient_buffer(student_out.head.bias_V, roots);
+  const auto result = logits->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, kept_of_update, loss_scale);
+  if (final_BTD.requires_grad()) {
     const at::Tensor gradient = at::zeros_like(final_BTD, final_BTD.options().requires_grad(false), at::MemoryFormat::Contiguous);
     gradient.view({-1, final_BTD.size(2)}).index_copy_(0, batch.kept_N, result.rows_gradient_ND.to(final_BTD.scalar_type()));
     roots.add(final_BTD, gradient);
@@ -267,9 +232,9 @@ at::Tensor Objective::Parts::pair_sum(const Term& term, size_t pair, const Forwa
         layer_of(student_out, student_out.attention_BHTT, student_layer, student.num_layers),
         layer_of(teacher_out, teacher_out.attention_BHTT, teacher_layer, teacher.num_layers).detach(), positions_N);
   at::Tensor student_ND =
-      widened(kept_rows(layer_of(student_out, student_out.hidden_BTD, student_layer, student.num_layers), positions_N));
+      widened(rows_at(layer_of(student_out, student_out.hidden_BTD, student_layer, student.num_layers), positions_N));
   const at::Tensor teacher_ND =
-      kept_rows(layer_of(teacher_out, teacher_out.hidden_BTD, teacher_layer, teacher.num_layers).detach(), positions_N);
+      rows_at(layer_of(teacher_out, teacher_out.hidden_BTD, teacher_layer, teacher.num_layers).detach(), positions_N);
   const at::Tensor& projector = term.projectors[pair];
   if (projector.defined()) student_ND = student_ND.to(projector.scalar_type()).matmul(projector.t());
   return term.facts->hidden_sum(student_ND, teacher_ND.to(student_ND.scalar_type()));
@@ -291,7 +256,7 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
                                const UpdateCounts& counts, const at::Tensor& loss_scale) {
   Parts& parts = *parts_;
   if (!teacher && parts.teacher_needs.any()) throw Bug("an objective that reads a teacher, called without one");
-  const AutocastOff plain_types(student.final_hidden_BTD.device().type());
+  const AutocastGuard plain_types(student.final_hidden_BTD.device(), std::nullopt);  // losses choose their types themselves
   const at::Tensor values = at::zeros({static_cast<int64_t>(parts.terms.size())},
                                       student.final_hidden_BTD.options().dtype(at::kDouble).requires_grad(false));
   Roots roots;
@@ -310,35 +275,6 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
     roots.add(total, loss_scale.defined() ? loss_scale.to(total.scalar_type()).reshape(total.sizes()) : at::ones_like(total));
   if (!roots.tensors.empty()) torch::autograd::backward(roots.tensors, roots.gradients);
   return values;
-}
-
-HeldOutSums held_out_sums(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
-                          at::ScalarType compute_dtype, int64_t vocabulary_limit) {
-  HeldOutSums sums;
-  sums.kept = batch.num_kept;
-  if (batch.num_kept == 0) return sums;
-  const at::NoGradGuard no_grad;
-  const AutocastOff plain_types(student.final_hidden_BTD.device().type());
-  std::vector<LogitsTerm> terms{{Divergence::cross_entropy}};
-  if (teacher) terms.push_back({Divergence::kl});
-  HeadCast student_head, teacher_head;
-  LinearDivergence::Student side;
-  side.rows_ND = kept_rows(student.final_hidden_BTD, batch.kept_N).to(compute_dtype);
-  side.head = student_head.get(kernel_head(student.head), compute_dtype);
-  side.vocab = common_vocab(student, teacher, vocabulary_limit);
-  std::optional<HeadRows> teacher_rows;
-  if (teacher)
-    teacher_rows.emplace(kept_rows(teacher->final_hidden_BTD, batch.kept_N).to(compute_dtype),
-                         teacher_head.get(kernel_head(teacher->head), compute_dtype));
-  const auto figures =
-      LinearDivergence(std::move(terms)).evaluate(side, teacher_rows ? &*teacher_rows : nullptr, batch.kept_targets_N);
-  const at::Tensor values = figures.values.cpu();
-  sums.cross_entropy = values[0].item<double>();
-  if (teacher) {
-    sums.kl = values[1].item<double>();
-    sums.agreement = static_cast<double>(figures.agreement.item<int64_t>());
-  }
-  return sums;
 }
 
 }  // namespace distill
