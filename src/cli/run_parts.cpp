@@ -166,8 +166,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
   result.save_every = recipe.train.save_every;
   result.keep_checkpoints = recipe.train.keep_checkpoints;
   result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
-  result.data_rows = counts_of(rows).rows;
-  result.data_kept_tokens = counts_of(rows).kept_tokens;
+  result.data_fingerprint = std::to_string(fingerprint_of(rows));
   return result;
 }
 

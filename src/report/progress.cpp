@@ -43,7 +43,6 @@ void Progress::on_start(const StartEvent& event) {
   log::info("device   " + event.device + ", " + event.precision);
   if (!event.teacher.empty()) log::info("teacher  " + event.teacher);
   log::info("student  " + event.student + ", " + count_text(static_cast<double>(event.trained_parameters)) + " trained");
-  log::info("data     " + event.data);
   log::info("length   " + std::to_string(event.total_steps) + " updates, " + std::to_string(event.updates_per_epoch) +
             " per epoch; output " + event.output);
 }

@@ -32,9 +32,9 @@ EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& row
   const at::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
   HeldOutSums sums;
-  for (const TokenBatch& host_batch : evaluation_batches(rows, options.batch_size)) {
+  for (int64_t index = 0; index < num_evaluation_batches(rows, options.batch_size); ++index) {
     check_stop();
-    const TokenBatch batch = host_batch.to(options.device);
+    const TokenBatch batch = evaluation_batch(rows, options.batch_size, index).to(options.device);
     ForwardOutput from_student;
     {
       const AutocastGuard autocast(options.device, options.precision.autocast);

@@ -16,8 +16,7 @@ void write_run_state(const fs::path& file, const RunState& state) {
                      {"consecutive_skips", state.consecutive_skips},
                      {"skipped_updates", state.skipped_updates},
                      {"num_threads", state.num_threads},
-                     {"data_rows", state.data_rows},
-                     {"data_kept_tokens", state.data_kept_tokens}};
+                     {"data_fingerprint", state.data_fingerprint}};
   WriteFile out(file);
   out.write(json.dump(2) + "\n");
   out.close();
@@ -36,8 +35,7 @@ RunState read_run_state(const fs::path& file) {
   state.consecutive_skips = json_int(json, "consecutive_skips", where);
   state.skipped_updates = json_int(json, "skipped_updates", where);
   state.num_threads = json_int(json, "num_threads", where);
-  state.data_rows = json_int(json, "data_rows", where);
-  state.data_kept_tokens = json_int(json, "data_kept_tokens", where);
+  state.data_fingerprint = json_string(json, "data_fingerprint", where);
   return state;
 }
 

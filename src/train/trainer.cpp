@@ -37,20 +37,16 @@ Trainer::Trainer(StepParts parts, UpdateStream& stream, const Schedule& schedule
       observers_(std::move(observers)),
       evaluate_(std::move(evaluate)) {
   state_.num_threads = at::get_num_threads();
-  state_.data_rows = options.data_rows;
-  state_.data_kept_tokens = options.data_kept_tokens;
+  state_.data_fingerprint = options.data_fingerprint;
 }
 
 bool Trainer::resume() {
   const std::optional<Checkpoint> checkpoint = folder_.newest_checkpoint();
   if (!checkpoint) return false;
   RunState saved = read_run_state(checkpoint->path / "state.json");
-  if (saved.data_rows != state_.data_rows || saved.data_kept_tokens != state_.data_kept_tokens) {
-    throw InputError({folder_.path().string(),
-                      "the training data of the checkpoint (" + std::to_string(saved.data_rows) + " rows, " +
-                          std::to_string(saved.data_kept_tokens) + " kept tokens)",
-                      std::to_string(state_.data_rows) + " rows, " + std::to_string(state_.data_kept_tokens) + " kept tokens",
-                      "Restore the data, or start anew with --fresh.", ""});
+  if (saved.data_fingerprint != state_.data_fingerprint) {
+    throw InputError({folder_.path().string(), "the training rows that this run began with", "other rows",
+                      "Restore the data files and the tokenizer, or start anew with --fresh.", ""});
   }
   if (saved.num_threads != state_.num_threads) {
     log::warn("the checkpoint was made with " + std::to_string(saved.num_threads) + " threads, this run has " +
@@ -201,11 +197,12 @@ void Trainer::save() {
   deliver_pending();
   const double start = now_seconds();
   state_.scaler = parts_.scaler.state();
-  const Checkpoint checkpoint = folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const std::filesystem::path& folder) {
-    write_safetensors(folder / "model.safetensors", parts_.student.parameters());
-    write_safetensors(folder / "optimizer.safetensors", training_tensors(parts_));
-    write_run_state(folder / "state.json", state_);
-  });
+  const Checkpoint checkpoint =
+      folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const std::filesystem::path& folder) {
+        write_safetensors(folder / "model.safetensors", parts_.student.parameters());
+        write_safetensors(folder / "optimizer.safetensors", training_tensors(parts_));
+        write_run_state(folder / "state.json", state_);
+      });
   last_saved_update_ = state_.update;
   last_save_seconds_ = now_seconds();
   for (Observer* observer : observers_) observer->on_save({state_.update, checkpoint.path.string(), last_save_seconds_ - start});

@@ -19,8 +19,7 @@ struct RunState {
   int64_t skipped_updates = 0;
   // Recorded to notice that a resume cannot be exact.
   int64_t num_threads = 0;
-  int64_t data_rows = 0;
-  int64_t data_kept_tokens = 0;
+  std::string data_fingerprint;  // of the training rows; another one is refused
 };
 
 void write_run_state(const std::filesystem::path& file, const RunState& state);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "distill/optim/schedule.h"
@@ -21,8 +22,7 @@ struct TrainerOptions {
   Duration save_every;                    // steps or seconds
   int64_t keep_checkpoints = 2;
   int64_t flush_every = 10;      // updates between reads of the device's figures
-  int64_t data_rows = 0;         // of one epoch, and
-  int64_t data_kept_tokens = 0;  // its kept tokens: a checkpoint of other data is refused
+  std::string data_fingerprint;  // a checkpoint of other data is refused
 };
 
 class Trainer {
