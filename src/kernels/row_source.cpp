@@ -1,5 +1,6 @@
 #include "distill/kernels/row_source.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 
 #include "distill/kernels/gemm.h"
@@ -19,12 +20,16 @@ LinearHead HeadCast::get(const LinearHead& head, at::ScalarType dtype) {
   LinearHead cast{head.weight_VD, {}, head.soft_cap};
   if (head.bias_V.defined()) cast.bias_V = head.bias_V.to(dtype);
   if (head.weight_VD.scalar_type() == dtype) return cast;
-  const bool same = source_VD_.is_same(head.weight_VD) && cast_VD_.scalar_type() == dtype && !head.weight_VD.is_inference();
-  if (!same || version_ != head.weight_VD._version()) {
-    if (!same) cast_VD_ = at::empty_like(head.weight_VD, head.weight_VD.options().dtype(dtype).requires_grad(false));
-    cast_VD_.copy_(head.weight_VD);
-    source_VD_ = head.weight_VD;
-    version_ = head.weight_VD.is_inference() ? 0 : head.weight_VD._version();
+  const at::Tensor& weight_VD = head.weight_VD;
+  const bool same = source_VD_.is_same(weight_VD) && cast_VD_.scalar_type() == dtype;
+  // Not every update of a trained weight moves its version counter (ATen's fused optimizers do not).
+  const bool settled = !weight_VD.requires_grad() && !weight_VD.is_inference();
+  if (!same || !settled || version_ != weight_VD._version()) {
+    if (!same) cast_VD_ = at::empty_like(weight_VD, weight_VD.options().dtype(dtype).requires_grad(false));
+    const at::NoGradGuard no_grad;
+    cast_VD_.copy_(weight_VD);
+    source_VD_ = weight_VD;
+    version_ = settled ? weight_VD._version() : 0;
   }
   cast.weight_VD = cast_VD_;
   return cast;

@@ -350,6 +350,14 @@ TEST(HeadCast, CastsOncePerChangeOfTheWeight) {
   EXPECT_TRUE(cast.get(head, at::kFloat).weight_VD.is_same(head.weight_VD));
 }
 
+TEST(HeadCast, SeesEveryUpdateOfATrainedWeight) {
+  const LinearHead head{at::randn({4, 3}).requires_grad_(), {}, 0};
+  HeadCast cast;
+  cast.get(head, at::kBFloat16);
+  head.weight_VD.mutable_data_ptr<float>()[5] = 8;  // behind the version counter, as fused optimizers write
+  EXPECT_EQ(cast.get(head, at::kBFloat16).weight_VD.view({-1})[5].item<float>(), 8);
+}
+
 TEST(LinearDivergence, GpuRowsEqualCpuRows_CUDA) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here: the CUDA row kernel was not run";
   const Sides sides = make_sides(19, 257, 1, true);

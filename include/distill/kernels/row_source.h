@@ -36,7 +36,8 @@ class HeadRows : public RowSource {
   LinearHead head_;
 };
 
-// The head in another type, made once per change of its weight and kept: the cast of a large vocabulary is not small.
+// The head in another type. The copy's memory is kept; the cast of a frozen head is kept too, that of a trained one is made at
+// every call.
 class HeadCast {
  public:
   LinearHead get(const LinearHead& head, at::ScalarType dtype);
