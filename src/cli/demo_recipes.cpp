@@ -11,7 +11,8 @@ struct Size {
 constexpr Size kTeacher{128, 3, 4, 384};
 constexpr Size kStudent{64, 2, 4, 192};
 
-// The best of the same grid {2.5e-3, 5e-3, 1e-2, 2e-2}, on seed 1001 that no user's run shares, for each student alike.
+// The best of the same grid {5e-3, 1e-2, 2e-2} for each student alike, on a demo of another seed (1001). Held-out cross-entropy
+// there: alone 1.463, 1.440, 1.549; distilled 1.294, 1.261, 1.343.
 constexpr const char* kAloneLearningRate = "1e-2";
 constexpr const char* kDistilledLearningRate = "1e-2";
 constexpr const char* kTeacherLearningRate = "3e-3";
@@ -82,7 +83,7 @@ constexpr const char* kStudentLength = "200 steps";
 std::string teacher_recipe(const Layout& layout) {
   return "# The teacher: trained on many stories, without a teacher of its own.\n" +
          student_section(kTeacher, layout.tokenizer()) + data_section(layout.data("teacher"), layout.data("heldout")) +
-         "objective:\n  - {function: cross_entropy}\n" + end_sections(kTeacherLearningRate, "400 steps", layout.run("teacher"));
+         "objective:\n  - {function: cross_entropy}\n" + end_sections(kTeacherLearningRate, "700 steps", layout.run("teacher"));
 }
 
 std::string alone_recipe(const Layout& layout) {

@@ -5,15 +5,18 @@
 #include <sstream>
 
 #include "distill/core/random.h"
+#include "distill/core/units.h"
 
 namespace distill::test {
 
-std::string tiny_config(int64_t hidden_size, int64_t num_layers, int64_t vocab_size) {
+std::string tiny_config(int64_t hidden_size, int64_t num_layers, int64_t vocab_size, double initializer_range) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   return "{model_type: llama, architectures: [LlamaForCausalLM], vocab_size: " + number(vocab_size) +
          ", hidden_size: " + number(hidden_size) + ", num_hidden_layers: " + number(num_layers) +
          ", num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: " + number(2 * hidden_size) +
-         ", max_position_embeddings: 64, rms_norm_eps: 1e-5, tie_word_embeddings: true, bos_token_id: 1, eos_token_id: 2}";
+         ", max_position_embeddings: 64, rms_norm_eps: 1e-5, tie_word_embeddings: true, bos_token_id: 1, eos_token_id: 2, "
+         "initializer_range: " +
+         number_text(initializer_range) + "}";
 }
 
 std::string token_rows(int64_t count, int64_t shortest, int64_t longest, uint64_t seed, int64_t vocab_size) {
@@ -33,7 +36,7 @@ std::string token_rows(int64_t count, int64_t shortest, int64_t longest, uint64_
 void prepare_tiny(const Workplace& place) {
   place.write("rows.jsonl", token_rows(40, 6, 30, 1));
   place.write("held.jsonl", token_rows(8, 6, 30, 2));
-  place.write("teacher.yaml", "student: {init: {config: " + tiny_config(32, 3) +
+  place.write("teacher.yaml", "student: {init: {config: " + tiny_config(32, 3, 48, 0.5) +
                                   "}}\n"
                                   "data: {train: [{path: rows.jsonl}], sequence_length: 32}\n"
                                   "objective: [{function: cross_entropy}]\n"

@@ -11,8 +11,8 @@
 
 namespace distill::test {
 
-// A tiny llama as a YAML mapping for `student.init.config`.
-std::string tiny_config(int64_t hidden_size, int64_t num_layers, int64_t vocab_size = 48);
+// A tiny llama as a YAML mapping for `student.init.config`. Large weights give a teacher with opinions to learn from.
+std::string tiny_config(int64_t hidden_size, int64_t num_layers, int64_t vocab_size = 48, double initializer_range = 0.02);
 // `count` rows of `input_ids` with lengths between `shortest` and `longest`, as JSONL.
 std::string token_rows(int64_t count, int64_t shortest, int64_t longest, uint64_t seed, int64_t vocab_size = 48);
 

@@ -48,13 +48,18 @@ TEST(Verbs, AVerbOfALaterVersionIsRefusedByName) {
   EXPECT_THAT(outcome.err, HasSubstr("not available yet"));
 }
 
-TEST(Verbs, WhatInitWritesPassesCheck) {
+TEST(Verbs, WhatInitWritesPassesCheckOnceItsPathsAreThere) {
   const Workplace place;
+  ASSERT_NO_FATAL_FAILURE(prepare_tiny(place));
   const Outcome recipe = place.run({"init", "--template", "cpu"});
   ASSERT_EQ(recipe.exit_code, 0) << recipe.err;
   place.write("recipe.yaml", recipe.out);
-  const Outcome check = place.run({"check", "recipe.yaml"});
-  EXPECT_LE(check.exit_code, 1) << check.err;  // 1: warnings, its models are not there
+  const Outcome absent = place.run({"check", "recipe.yaml"});
+  EXPECT_NE(absent.exit_code, 0);
+  EXPECT_THAT(absent.err, HasSubstr("models/teacher"));
+  const Outcome there = place.run({"check", "recipe.yaml", "--set", "teacher.path=teacher", "--set", "student.path=teacher",
+                                   "--set", "data.train.0.path=rows.jsonl"});
+  EXPECT_LE(there.exit_code, 1) << there.err;
 }
 
 TEST(Verbs, CheckReportsEveryProblemWithItsLine) {
@@ -80,6 +85,7 @@ TEST(Verbs, CheckReportsEveryProblemWithItsLine) {
 
 TEST(Verbs, CheckResolvedShowsWhereValuesComeFrom) {
   const Workplace place;
+  ASSERT_NO_FATAL_FAILURE(prepare_tiny(place));
   place.write("tiny.yaml", tiny_recipe("runs/x"));
   const Outcome outcome = place.run({"check", "tiny.yaml", "--resolved", "--set", "optimizer.learning_rate=3e-4"});
   EXPECT_LE(outcome.exit_code, 1) << outcome.err;
