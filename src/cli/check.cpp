@@ -1,6 +1,7 @@
 // distill check: every problem of a recipe at once, without loading a model.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "distill/cli/verbs_recipe.h"
 #include "distill/core/json_reader.h"
@@ -23,9 +24,10 @@ PlaceParts parts_of(const std::string& where, const std::string& recipe) {
   const size_t key = where.rfind(": ");
   if (key != std::string::npos && key >= recipe.size()) parts.where = where.substr(key + 2);
   if (is_override || where.rfind(recipe + ":", 0) != 0) return parts;
-  int line = 0;
-  int column = 0;
-  if (std::sscanf(where.c_str() + recipe.size(), ":%d:%d", &line, &column) == 2) parts.line = line, parts.column = column;
+  char* rest = nullptr;
+  const char* numbers = where.c_str() + recipe.size() + 1;
+  const long line = std::strtol(numbers, &rest, 10);
+  if (rest != numbers && *rest == ':') parts.line = line, parts.column = std::strtol(rest + 1, nullptr, 10);
   return parts;
 }
 
