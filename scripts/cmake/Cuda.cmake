@@ -35,6 +35,9 @@ if(DISTILL_CUDA_ENABLED)
     set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)   # 90 carries PTX for what comes after
   endif()
   enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")   # CMake 3.25 does not know it for the newest nvcc
+  endif()
   set(CMAKE_CUDA_STANDARD 20)
   get_filename_component(cuda_root "${nvcc_program}" DIRECTORY)
   get_filename_component(cuda_root "${cuda_root}" DIRECTORY)
