@@ -17,7 +17,7 @@ double normal(uint64_t key, uint64_t index) {
 uint64_t permuted(uint64_t key, uint64_t index, uint64_t count) {
   if (index >= count) throw Bug("permuted: index outside the range");
   if (count <= 1) return index;
-  const int half_bits = (std::bit_width(count - 1) + 1) / 2;
+  const int half_bits = (static_cast<int>(std::bit_width(count - 1)) + 1) / 2;
   const uint64_t mask = (uint64_t{1} << half_bits) - 1;
   do {
     uint64_t left = index >> half_bits, right = index & mask;

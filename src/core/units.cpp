@@ -90,7 +90,7 @@ std::string number_text(double value) {
 std::string to_string(const Duration& duration) {
   // 1e+06 is a number too, but people write 1000000.
   const bool whole = duration.amount == std::floor(duration.amount) && std::abs(duration.amount) < 1e15;
-  const std::string amount = whole ? format("%.0f", duration.amount) : number_text(duration.amount);
+  std::string amount = whole ? format("%.0f", duration.amount) : number_text(duration.amount);
   switch (duration.unit) {
     case Unit::none:
       return amount;
