@@ -48,8 +48,8 @@ class Transformer {
   Transformer& operator=(Transformer&&) noexcept;
   ~Transformer();
 
-  // The transformer must outlive the backward passes of what forward() returns. InputError when ids or positions lie outside
-  // the tables of the model.
+  // The transformer must outlive the backward passes of what forward() returns. InputError for more tokens than
+  // learned positions; ids must lie in the vocabulary, as data and verbs check where they read them.
   ForwardOutput forward(const TokenBatch& batch, const Needs& needs, const ForwardOptions& options) const;
 
   const ModelSpec& spec() const;
