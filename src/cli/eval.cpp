@@ -34,7 +34,9 @@ Recipe recipe_of(const EvalCommand& command) {
 // The run's student when there is one, else the student that the recipe starts from.
 void take_trained_student(Recipe& recipe) {
   const fs::path trained = fs::path(recipe.output) / "student";
-  if (recipe.output.empty() || !fs::exists(trained / "config.json")) return;
+  if (recipe.output.empty()) return;  // --model names the student itself
+  if (!fs::exists(trained / "config.json"))
+    return log::warn(trained.string() + " is not there yet: evaluating the student that the recipe starts from");
   recipe.student.path = trained.string();
   recipe.student.init.reset();
   log::info("evaluating " + trained.string());
