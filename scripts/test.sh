@@ -31,7 +31,7 @@ check_format() {
   [ "${PIPESTATUS[0]}" = 0 ]
 }
 
-has_cuda() { grep -qs '^CMAKE_CUDA_COMPILER:' build/CMakeCache.txt; }
+has_cuda() { grep -qs '^-- CUDA: on' build/configure.log; }
 
 run_tests() {
   rm -rf build/results

@@ -1,7 +1,6 @@
 #include "pattern.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "unicode.h"
 
@@ -47,7 +46,8 @@ void merge_with_previous(const std::vector<Stretch>& stretches, std::vector<Text
 
 void merge_with_next(const std::vector<Stretch>& stretches, std::vector<TextRange>& out) {
   bool previous = false;
-  for (const Stretch& stretch : stretches | std::views::reverse) {
+  for (auto at = stretches.rbegin(); at != stretches.rend(); ++at) {  // clang 14 cannot read views::reverse of libstdc++ 12
+    const Stretch& stretch = *at;
     if (stretch.is_match && !previous && !out.empty())
       out.back().begin = stretch.begin;
     else
