@@ -62,7 +62,7 @@ part "tests" run_tests
 
 num_skipped=$(grep -hs '"result": "SKIPPED"' build/results/*.json | wc -l)
 num_broken=$(count failures)
-printf '\n%s\n' "${summary[@]}" ""
+printf '\n'; printf '%s\n' "${summary[@]}" ""
 if [ "$num_failed" -gt 0 ] && [ "$num_broken" = 0 ]; then num_broken=$num_failed; fi   # a part without cases of its own
 echo "$(($(count tests) - $(count failures) - num_skipped)) passed, $num_broken failed, $num_skipped skipped"
 [ "$num_failed" = 0 ]
