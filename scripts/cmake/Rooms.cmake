@@ -39,6 +39,9 @@ function(distill_add_room room arrows)
     target_link_libraries(${target} ${scope} distill::cuda)
     target_compile_definitions(${target} PRIVATE DISTILL_WITH_CUDA=1)
   endif()
+  if(DISTILL_CUDA_ENABLED AND sources AND room STREQUAL "tensor")
+    target_compile_definitions(${target} PRIVATE DISTILL_WITH_CUDA=1)   # devices by name: is a GPU of any use?
+  endif()
 endfunction()
 
 file(STRINGS "${PROJECT_SOURCE_DIR}/src/rooms.txt" room_lines REGEX "^[a-z]")

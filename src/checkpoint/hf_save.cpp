@@ -28,8 +28,8 @@ constexpr const char* kCopied[] = {"tokenizer.json",
                                    "tokenizer.model",
                                    "vocab.txt",
                                    "spiece.model",
-                                   "sentencepiece.bpe.model",
-                                   "generation_config.json"};
+                                   "sentencepiece.bpe.model"};
+constexpr const char* kGeneration = "generation_config.json";
 constexpr const char* kConfig = "config.json";
 
 uint64_t saved_bytes(const at::Tensor& tensor, at::ScalarType dtype) {
@@ -129,7 +129,7 @@ bool belongs_to_the_model(const std::string& name) {
   if (name == kConfig || name == "additional_chat_templates") return true;
   for (const std::string_view part : {".safetensors", ".index.json", "pytorch_model"})
     if (name.find(part) != name.npos) return true;
-  return std::find(std::begin(kCopied), std::end(kCopied), name) != std::end(kCopied);
+  return name == kGeneration || std::find(std::begin(kCopied), std::end(kCopied), name) != std::end(kCopied);
 }
 
 // Files that a user put beside the old model (notes, logs) move to the new one.
@@ -171,6 +171,10 @@ void save_hf_folder(const fs::path& path, const Json& config, const std::vector<
     write_text(fresh / kConfig, with_dtype(config, options.dtype).dump(2) + "\n");
     write_weights(fresh, weights, options);
     copy_files(options.copy_files_from, fresh);
+    const fs::path& generation =
+        options.generation_config_from.empty() ? options.copy_files_from : options.generation_config_from;
+    if (!generation.empty() && fs::exists(generation / kGeneration))
+      write_text(fresh / kGeneration, read_file(generation / kGeneration));
     sync_folder(fresh);
   } catch (...) {
     fs::remove_all(fresh, ignored);

@@ -20,10 +20,13 @@ Baseline read_baseline(const fs::path& file) {
 Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Transformer& student, Teacher* teacher,
                                   const Rows* eval_rows, const EvaluateOptions& options) {
   const fs::path file = run.file("baseline.json");
-  if (fs::exists(file)) return read_baseline(file);
+  if (!eval_rows) return {};
+  const std::string rows = std::to_string(fingerprint_of(*eval_rows));
+  if (fs::exists(file) && json_string_or(read_json_file(file.string()), "rows", "", file.string()) == rows)
+    return read_baseline(file);
+  if (resumed) return {};  // the student has changed already
   Baseline baseline;
-  if (!eval_rows || resumed) return baseline;  // resumed: the student has changed already
-  Json json = Json::object();
+  Json json = {{"rows", rows}};
   if (teacher) {
     baseline.teacher = evaluate(logits_of(*teacher), nullptr, *eval_rows, options);
     json["teacher"] = eval_json(*baseline.teacher);

@@ -1,3 +1,5 @@
+#include <c10/core/DeviceGuard.h>
+
 #include <cstdio>
 
 #include "distill/checkpoint/hf_folder.h"
@@ -21,6 +23,8 @@ Recipe recipe_of(const EvalCommand& command) {
   if (command.model.empty() || command.data.empty())
     throw RecipeError({"distill eval", "a recipe, or --model DIR and --data FILE", "neither",
                        "Run `distill eval recipe.yaml` or `distill eval --model DIR --data FILE`.", ""});
+  if (!command.overrides.empty())
+    throw RecipeError({"distill eval --model", "no --set", command.overrides.front(), "Write a recipe, or leave --set out.", ""});
   Recipe recipe;
   recipe.student.path = command.model.string();
   recipe.data.eval = {SourceRecipe{command.data.string()}};
@@ -56,6 +60,7 @@ void print(const EvalEvent& event, bool json) {
 
 EvalEvent evaluate_recipe(const Recipe& recipe) {
   const at::Device device = parse_device(recipe.train.device);
+  const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
   const StudentPlan plan = plan_student(recipe);
   std::unique_ptr<Teacher> teacher;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <new>
 
+#include "distill/cli/run_parts.h"
 #include "distill/cli/train.h"
 #include "distill/cli/verbs_demo.h"
 #include "distill/cli/verbs_eval.h"
@@ -207,9 +208,11 @@ void add_tokenize(CLI::App& app, Shared& shared, Action& action) {
 
 void add_facts(CLI::App& app, Shared& shared, Action& action) {
   CLI::App& schema = *app.add_subcommand("schema", "JSON Schema of the recipe");
+  add_appearance(schema, shared);
   schema.callback([&action] { action = [] { return run_schema(); }; });
   CLI::App& version = *app.add_subcommand("version", "what was built, against what");
   add_json(version, shared);
+  add_appearance(version, shared);
   version.callback([&action, &shared] { action = [&shared] { return run_version(shared.json); }; });
 }
 
@@ -303,6 +306,7 @@ int cli_main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   install_stop_handlers();
   install_saved_tensor_hooks();
+  choose_cuda_backends();
   log::configure(log::Level::info, "auto");
   try {
     return run(argc, argv);

@@ -140,6 +140,13 @@ int64_t count_updates(const Duration& length, const UpdateStream& stream) {
   }
 }
 
+void choose_cuda_backends() {
+  at::globalContext().setSDPUseCuDNN(false);  // torch 2.11: NaN gradients of masked rows (pytorch issue 196678), a plan per shape
+  // Sums in half precision inside a product over the vocabulary would round, or overflow, what the loss scale lifted.
+  at::globalContext().setAllowFP16ReductionCuBLAS(false);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+}
+
 void make_deterministic() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS starts
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
@@ -166,6 +173,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
   result.save_every = recipe.train.save_every;
   result.keep_checkpoints = recipe.train.keep_checkpoints;
   result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
+  result.allow_other_data = options.allow_recipe_change;
   result.data_fingerprint = std::to_string(fingerprint_of(rows));
   return result;
 }
@@ -189,16 +197,17 @@ std::optional<TrainResult> finished_before(const LoadedRecipe& loaded, const Tra
   return result.finished ? std::optional(result) : std::nullopt;
 }
 
-RunFolder open_run(const LoadedRecipe& loaded, const TrainOptions& options) {
-  RunFolder run = RunFolder::open(loaded.recipe.output, options.fresh);
+void begin_run(const RunFolder& run, const LoadedRecipe& loaded) {
+  fs::remove(run.file("summary.json"));  // an earlier end is not the end any more
+  sync_folder(run.path());
   write_file_atomically(run.file("recipe.resolved.yaml"), recipe_yaml(loaded.recipe));
-  return run;
 }
 
 void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student) {
   HfSaveOptions options;
   options.dtype = plan.save_dtype;
   options.copy_files_from = plan.tokenizer_folder;
+  options.generation_config_from = plan.weights;
   save_hf_folder(run.file("student"), plan.spec.config, student.parameters(), options);
 }
 
@@ -211,7 +220,9 @@ TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Base
   result.total_steps = total_updates;
   result.teacher = baseline.teacher;
   result.student_before = baseline.student;
-  result.student_after = trainer.last_evaluation();
+  // A run that was stopped between two evaluations has no figure of its own.
+  if (trainer.last_evaluation() && trainer.last_evaluation()->step == state.update)
+    result.student_after = trainer.last_evaluation();
   result.seconds = state.seconds;
   result.tokens_per_second = state.seconds > 0 ? static_cast<double>(state.input_tokens) / state.seconds : 0;
   result.peak_host_bytes = peak_host_bytes();
@@ -232,7 +243,7 @@ TrainResult dry_result(const Recipe& recipe, int64_t total_updates) {
 
 StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Transformer& student, const Teacher* teacher,
                        const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
-                       const UpdateStream& stream, int64_t total_updates) {
+                       const UpdateStream& stream, int64_t step, int64_t total_updates) {
   StartEvent event;
   event.total_steps = total_updates;
   event.device = device_text(device);
@@ -245,7 +256,9 @@ StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Tran
     event.teacher_parameters = count_parameters(teacher->spec());
     event.teacher = recipe.teacher->path + ", " + parameters_text(event.teacher_parameters);
   }
+  event.step = step;
   event.data = counts_of(rows).text();
+  event.padding_per_epoch = stream.padding_per_epoch();
   event.tokens_per_epoch = counts_of(rows).input_tokens;
   event.updates_per_epoch = stream.updates_per_epoch();
   event.output = recipe.output;

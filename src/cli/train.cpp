@@ -1,6 +1,8 @@
 // The table of contents of the project: a distillation run from top to bottom.
 #include "distill/cli/train.h"
 
+#include <c10/core/DeviceGuard.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -16,6 +18,7 @@ namespace distill {
 TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options) {
   const Recipe& recipe = loaded.recipe;
   const at::Device device = parse_device(recipe.train.device);
+  const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   if (const auto done = finished_before(loaded, options)) return *done;
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
   if (options.deterministic) make_deterministic();
@@ -24,7 +27,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const StudentPlan student_plan = plan_student(recipe);
   const bool learns_from_teacher = std::any_of(recipe.objective.begin(), recipe.objective.end(), needs_teacher);
   std::unique_ptr<Teacher> teacher;
-  if (learns_from_teacher) teacher = open_teacher(*recipe.teacher, precision.compute(), device);
+  // Held-out figures compare with the teacher even when no term reads it.
+  if (learns_from_teacher || (recipe.teacher && !recipe.data.eval.empty()))
+    teacher = open_teacher(*recipe.teacher, precision.compute(), device);
   const std::optional<ModelSpec> teacher_spec = teacher ? std::optional(teacher->spec()) : std::nullopt;
 
   const auto tokenizer = tokenizer_in(student_plan.tokenizer_folder);
@@ -50,13 +55,13 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const Schedule schedule = make_schedule(recipe.schedule, recipe.optimizer.learning_rate, total_updates, updates_per_token);
   if (options.dry_run) return dry_result(recipe, total_updates);
 
-  const RunFolder run = open_run(loaded, options);
+  const RunFolder run = RunFolder::open(recipe.output, options.fresh);
   LogFile log_file(run.file("log.jsonl"), static_cast<int64_t>(recipe.train.log_every.amount));
   Progress progress(options.progress, static_cast<int64_t>(recipe.train.log_every.amount));
   const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary};
   const auto evaluate_now = [&] { return evaluate(logits_of(student), teacher.get(), *eval_rows, eval_options); };
   const StepParts parts{student,
-                        teacher.get(),
+                        learns_from_teacher ? teacher.get() : nullptr,
                         objective,
                         optimizer,
                         scaler,
@@ -67,11 +72,12 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                         device};
   Trainer trainer(parts, stream, schedule, trainer_options(recipe, options, *rows, total_updates), run, {&log_file, &progress},
                   eval_rows ? std::function<EvalEvent()>(evaluate_now) : nullptr);
-  for (Observer* observer : {static_cast<Observer*>(&log_file), static_cast<Observer*>(&progress)})
-    observer->on_start(
-        start_event(recipe, student_plan, student, teacher.get(), objective, precision, device, *rows, stream, total_updates));
-
   const bool resumed = trainer.resume();
+  begin_run(run, loaded);
+  for (Observer* observer : {static_cast<Observer*>(&log_file), static_cast<Observer*>(&progress)})
+    observer->on_start(start_event(recipe, student_plan, student, teacher.get(), objective, precision, device, *rows, stream,
+                                   trainer.state().update, total_updates));
+
   const Baseline baseline = read_or_measure_baseline(run, resumed, student, teacher.get(), eval_rows.get(), eval_options);
   const bool finished = trainer.run();
 

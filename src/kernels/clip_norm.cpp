@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
@@ -58,6 +59,9 @@ at::Tensor norm_of(const at::Tensor& gradient) {
 
 at::Tensor global_norm(at::TensorList gradients) {
   if (gradients.empty()) return at::zeros({}, at::kDouble);
+  // On a GPU the reduction is a tree: float32 is exact enough there, and a float64 copy of every gradient would be costly.
+  if (!gradients[0].is_cpu() && gradients[0].scalar_type() == at::kFloat)
+    return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2)).to(at::kDouble), 2);
   std::vector<at::Tensor> norms;
   for (const at::Tensor& gradient : gradients) norms.push_back(norm_of(gradient));
   return at::linalg_vector_norm(at::stack(norms), 2);

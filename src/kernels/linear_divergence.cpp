@@ -140,6 +140,7 @@ at::Tensor LinearDivergence::over_chunks(const Student& student, const RowSource
     after_rows(now);
   }
   const at::Tensor sums = values_NK.sum(0);
+  if (std::is_sorted(place_.begin(), place_.end())) return sums;  // else the indices travel to the device, which waits for it
   return sums.index_select(0, at::tensor(place_, at::kLong).to(sums.device()));
 }
 

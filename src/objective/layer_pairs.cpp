@@ -5,14 +5,6 @@ namespace {
 
 std::string range_text(int64_t lowest, int64_t highest) { return std::to_string(lowest) + " to " + std::to_string(highest); }
 
-// Teacher layer floor(i * L_teacher / L_student + 1/2), in whole numbers.
-LayerPairs uniform_pairs(const LayerRange& range) {
-  LayerPairs pairs;
-  for (int64_t i = 1; i <= range.student_layers; ++i)
-    pairs.emplace_back(i, (2 * i * range.teacher_layers + range.student_layers) / (2 * range.student_layers));
-  return pairs;
-}
-
 LayerPairs equal_pairs(const LayerRange& range, const std::string& where, std::vector<Complaint>& complaints) {
   if (range.student_layers != range.teacher_layers)
     complaints.push_back({where, "equal depths for layer_mapping `all`",
@@ -29,6 +21,16 @@ void check_side(int64_t layer, int64_t lowest, int64_t highest, const std::strin
   if (layer >= lowest && layer <= highest) return;
   complaints.push_back({where, side + " layers " + range_text(lowest, highest), std::to_string(layer),
                         "Write [student layer, teacher layer]; 0 is the embeddings, l the output of block l.", ""});
+}
+
+// Teacher layer floor(i * L_teacher / L_student + 1/2), in whole numbers.
+LayerPairs uniform_pairs(const LayerRange& range, const std::string& where, std::vector<Complaint>& complaints) {
+  LayerPairs pairs;
+  for (int64_t i = 1; i <= range.student_layers; ++i)
+    pairs.emplace_back(i, (2 * i * range.teacher_layers + range.student_layers) / (2 * range.student_layers));
+  // A student more than twice as deep starts at the teacher's layer 0, which only hidden states have.
+  check_side(pairs.front().second, range.lowest, range.teacher_layers, "teacher", where, complaints);
+  return pairs;
 }
 
 LayerPairs listed_pairs(const LayerMapping& mapping, const LayerRange& range, const std::string& where,
@@ -49,7 +51,7 @@ LayerPairs layer_pairs(const LayerMapping& mapping, const LayerRange& range, con
                        std::vector<Complaint>& complaints) {
   switch (mapping.rule) {
     case LayerRule::uniform:
-      return uniform_pairs(range);
+      return uniform_pairs(range, where, complaints);
     case LayerRule::last:
       return {{range.student_layers, range.teacher_layers}};
     case LayerRule::all:

@@ -43,25 +43,6 @@ struct Roots {
 
 std::string place_of(size_t index, const char* key) { return "objective." + std::to_string(index) + (*key ? "." : "") + key; }
 
-// `kl`, then `kl_2`, `kl_3`; a name of the user's stands as it is and counts for nobody.
-std::vector<std::string> log_names(const std::vector<TermRecipe>& terms, std::vector<Complaint>& complaints) {
-  std::vector<std::string> names;
-  std::map<TermFunction, int> seen;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    const std::string function(enum_name(terms[i].function));
-    std::string name = terms[i].name;
-    if (name.empty()) {
-      const int count = ++seen[terms[i].function];
-      name = count == 1 ? function : function + "_" + std::to_string(count);
-    }
-    if (std::find(names.begin(), names.end(), name) != names.end())
-      complaints.push_back(
-          {place_of(i, "name"), "a name of its own for every term", "`" + name + "` twice", "Choose another name.", ""});
-    names.push_back(name);
-  }
-  return names;
-}
-
 // The buffer that a parameter's gradient is added to: its .grad when it is a leaf, else a new one that becomes a root.
 at::Tensor gradient_buffer(const at::Tensor& parameter, Roots& roots) {
   if (!parameter.defined() || !parameter.requires_grad()) return {};
@@ -176,7 +157,7 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
   parts.student = student;
   parts.teacher = teacher.value_or(ModelShape{});
   parts.options = options;
-  parts.names = log_names(recipes, complaints);
+  parts.names = term_names(recipes);
   for (size_t i = 0; i < recipes.size(); ++i) {
     const std::string function(enum_name(recipes[i].function));
     const TermFacts* facts = find_term(recipes[i].function);

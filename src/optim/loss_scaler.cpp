@@ -30,7 +30,7 @@ LossScaler::State LossScaler::state() const {
 }
 
 void LossScaler::restore(const State& state) {
-  if (!options_.enabled) return;
+  if (!options_.enabled || state.scale <= 0) return;
   scale_.fill_(state.scale);
   growth_tracker_.fill_(state.growth_tracker);
 }

@@ -107,17 +107,13 @@ void terms_read_their_options(const Checked& c) {
 }
 
 void term_names_differ(const Checked& c) {
-  std::map<TermFunction, int> repetitions;
-  std::set<std::string> names;
-  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
-    const TermRecipe& term = c.recipe.objective[i];
-    const int count = ++repetitions[term.function];
-    const std::string function(enum_name(term.function));
-    const std::string automatic = count == 1 ? function : function + "_" + std::to_string(count);
-    const std::string& name = term.name.empty() ? automatic : term.name;
-    if (!names.insert(name).second)
-      c.refuse(join_path(term_path(i), term.name.empty() ? "function" : "name"), "a name of its own for every term",
-               "`" + name + "` a second time", "Give the term another `name:`.");
+  const std::vector<std::string> names = term_names(c.recipe.objective);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) ==
+        names.begin() + static_cast<std::ptrdiff_t>(i))
+      continue;
+    c.refuse(join_path(term_path(i), c.recipe.objective[i].name.empty() ? "function" : "name"),
+             "a name of its own for every term", "`" + names[i] + "` a second time", "Give the term another `name:`.");
   }
 }
 

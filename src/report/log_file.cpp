@@ -71,7 +71,7 @@ struct LogFile::Parts {
 LogFile::LogFile(const fs::path& file, int64_t flush_every) : parts_(std::make_unique<Parts>(file, flush_every)) {}
 LogFile::~LogFile() {
   try {
-    parts_->flush();   // an error may be on its way out: what was logged before it must not be lost
+    parts_->flush();  // an error may be on its way out: what was logged before it must not be lost
   } catch (const Error& error) {
     log::error(error.what());
   }
@@ -88,7 +88,8 @@ void LogFile::on_start(const StartEvent& event) {
                     .add("student_parameters", event.student_parameters)
                     .add("trained_parameters", event.trained_parameters)
                     .add("updates_per_epoch", event.updates_per_epoch)
-                    .add("tokens_per_epoch", event.tokens_per_epoch),
+                    .add("tokens_per_epoch", event.tokens_per_epoch)
+                    .add("padding_per_epoch", event.padding_per_epoch),
                 true);
 }
 

@@ -43,8 +43,12 @@ void Progress::on_start(const StartEvent& event) {
   log::info("device   " + event.device + ", " + event.precision);
   if (!event.teacher.empty()) log::info("teacher  " + event.teacher);
   log::info("student  " + event.student + ", " + count_text(static_cast<double>(event.trained_parameters)) + " trained");
+  const double epochs = static_cast<double>(event.total_steps) / static_cast<double>(event.updates_per_epoch);
   log::info("length   " + std::to_string(event.total_steps) + " updates, " + std::to_string(event.updates_per_epoch) +
-            " per epoch; output " + event.output);
+            " per epoch; about " + count_text(epochs * static_cast<double>(event.tokens_per_epoch)) + " tokens and " +
+            count_text(epochs * static_cast<double>(event.padding_per_epoch)) +
+            " of padding; the time is known after the first update");
+  log::info("output   " + event.output);
 }
 
 std::string Progress::line(const StepEvent& event) const {

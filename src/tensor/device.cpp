@@ -40,13 +40,20 @@ bool hidden_by_environment() {
 
 }  // namespace
 
-bool has_cuda() { return torch::cuda::is_available(); }
+// A GPU that torch sees is of no use to a build without our kernels.
+#ifdef DISTILL_WITH_CUDA
+constexpr bool kBuiltWithCuda = true;
+#else
+constexpr bool kBuiltWithCuda = false;
+#endif
+
+bool has_cuda() { return kBuiltWithCuda && torch::cuda::is_available(); }
 int64_t num_cuda_devices() { return static_cast<int64_t>(torch::cuda::device_count()); }
 
 MissingCuda why_no_cuda() {
   if (has_cuda()) return {};
   const std::string or_cpu = ", or pass --device cpu";
-  if (!at::detail::getCUDAHooks().hasCUDART())
+  if (!kBuiltWithCuda || !at::detail::getCUDAHooks().hasCUDART())
     return {"this binary was built without CUDA", "Build with -DDISTILL_CUDA=ON and a torch that has CUDA" + or_cpu + "."};
   if (hidden_by_environment())
     return {"CUDA_VISIBLE_DEVICES=\"" + std::string(std::getenv("CUDA_VISIBLE_DEVICES")) + "\" hides every GPU",

@@ -139,15 +139,21 @@ Checkpoint RunFolder::save_checkpoint(int64_t step, int64_t keep, const std::fun
     fs::remove_all(temporary, ignored);
     throw;
   }
-  prune(keep);
+  prune(step, keep);
   return {step, target};
 }
 
-void RunFolder::prune(int64_t keep) const {
+void RunFolder::prune(int64_t newest_step, int64_t keep) const {
   std::vector<Checkpoint> found = checkpoints();
-  const size_t extra = found.size() > static_cast<size_t>(keep) ? found.size() - static_cast<size_t>(keep) : 0;
-  for (size_t i = 0; i < extra; ++i)
-    rename_durably(found[i].path, found[i].path.parent_path() / (".trash-" + found[i].path.filename().string()));
+  // What lies beyond the checkpoint that was just written could not be used when the run was taken up: it must not count.
+  const auto beyond =
+      std::partition_point(found.begin(), found.end(), [&](const Checkpoint& one) { return one.step <= newest_step; });
+  const auto usable = beyond - found.begin();
+  for (std::ptrdiff_t i = 0; i < std::ssize(found); ++i) {
+    if (i >= usable - keep && i < usable) continue;
+    const fs::path& path = found[static_cast<size_t>(i)].path;
+    rename_durably(path, path.parent_path() / (".trash-" + path.filename().string()));
+  }
   std::vector<fs::path> leftovers;
   for (const auto& entry : fs::directory_iterator(path_ / "checkpoints")) {
     const std::string name = entry.path().filename().string();

@@ -30,7 +30,7 @@ RunState read_run_state(const fs::path& file) {
   state.kept_tokens = json_int(json, "kept_tokens", where);
   state.input_tokens = json_int(json, "input_tokens", where);
   state.seconds = json_double_or(json, "seconds", 0, where);
-  state.scaler.scale = json_double_or(json, "loss_scale", 1, where);
+  state.scaler.scale = json_double_or(json, "loss_scale", 0, where);
   state.scaler.growth_tracker = json_int(json, "growth_tracker", where);
   state.consecutive_skips = json_int(json, "consecutive_skips", where);
   state.skipped_updates = json_int(json, "skipped_updates", where);

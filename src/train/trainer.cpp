@@ -44,9 +44,12 @@ bool Trainer::resume() {
   const std::optional<Checkpoint> checkpoint = folder_.newest_checkpoint();
   if (!checkpoint) return false;
   RunState saved = read_run_state(checkpoint->path / "state.json");
-  if (saved.data_fingerprint != state_.data_fingerprint) {
+  if (saved.data_fingerprint != state_.data_fingerprint && options_.allow_other_data) {
+    log::warn("the training rows are others than before: the data goes on at update " + std::to_string(saved.update + 1) +
+              " of the new ones");
+  } else if (saved.data_fingerprint != state_.data_fingerprint) {
     throw InputError({folder_.path().string(), "the training rows that this run began with", "other rows",
-                      "Restore the data files and the tokenizer, or start anew with --fresh.", ""});
+                      "Restore the data files and the tokenizer, pass --allow-recipe-change, or start anew with --fresh.", ""});
   }
   if (saved.num_threads != state_.num_threads) {
     log::warn("the checkpoint was made with " + std::to_string(saved.num_threads) + " threads, this run has " +
@@ -57,6 +60,7 @@ bool Trainer::resume() {
   restore_tensors(training_tensors(parts_), *training);
   parts_.scaler.restore(saved.scaler);
   saved.num_threads = state_.num_threads;
+  saved.data_fingerprint = state_.data_fingerprint;
   state_ = saved;
   stream_.seek(state_.update);
   last_saved_update_ = state_.update;
@@ -69,13 +73,14 @@ bool Trainer::run() {
   last_save_seconds_ = began;
   while (!at_limit()) {
     if (options_.max_seconds && now_seconds() - began >= *options_.max_seconds) break;
-    if (!step() || stop_signal() != 0) {
-      deliver_pending();
-      save();
-      for (Observer* observer : observers_) observer->flush();
+    try {
+      if (!step()) check_stop();
       check_stop();
+      evaluate_if_due(/*at_end=*/false);
+    } catch (const Stopped&) {
+      save();
+      throw;
     }
-    evaluate_if_due(/*at_end=*/false);
     save_if_due();
   }
   deliver_pending();
@@ -108,24 +113,25 @@ bool Trainer::step() {
   state_.kept_tokens += update.kept_tokens;
   state_.input_tokens += update.input_tokens;
   pending_.push_back(std::move(pending));
+  waiting_seconds_ += now_seconds() - start;
   // A CPU has nothing to wait for; on a GPU the figures are fetched for several updates at once.
-  if (parts_.device.is_cpu() || static_cast<int64_t>(pending_.size()) >= options_.flush_every || at_limit()) {
-    const at::Tensor waited = pending_.back().values.cpu();
-    const double elapsed = now_seconds() - start + waiting_seconds_;
-    waiting_seconds_ = 0;
-    for (Pending& one : pending_) one.event.seconds = elapsed / static_cast<double>(pending_.size());
-    state_.seconds += elapsed;
-    deliver_pending();
-  } else {
-    waiting_seconds_ += now_seconds() - start;
-  }
+  if (parts_.device.is_cpu() || static_cast<int64_t>(pending_.size()) >= options_.flush_every) deliver_pending();
   return true;
 }
 
 void Trainer::deliver_pending() {
+  if (pending_.empty()) return;
+  const double start = now_seconds();
+  pending_.back().values = pending_.back().values.cpu();  // waits until the device has done all of them
+  const double elapsed = waiting_seconds_ + now_seconds() - start;
+  waiting_seconds_ = 0;
+  state_.seconds += elapsed;
   std::vector<Pending> ready;
   ready.swap(pending_);
-  for (Pending& one : ready) deliver(one);
+  for (Pending& one : ready) {
+    one.event.seconds = elapsed / static_cast<double>(ready.size());
+    deliver(one);
+  }
 }
 
 void Trainer::deliver(Pending& pending) {
@@ -193,8 +199,9 @@ void Trainer::save_if_due() {
 }
 
 void Trainer::save() {
-  if (last_saved_update_ == state_.update) return;
   deliver_pending();
+  for (Observer* observer : observers_) observer->flush();  // the log must not lack lines that the checkpoint has
+  if (last_saved_update_ == state_.update) return;
   const double start = now_seconds();
   state_.scaler = parts_.scaler.state();
   const Checkpoint checkpoint =

@@ -289,12 +289,12 @@ TEST(Objective, SaysWhatItNeeds) {
   EXPECT_FALSE(alone.teacher_needs().any());
 }
 
-TEST(Objective, NamesRepetitionsByNumberAndKeepsGivenNames) {
+TEST(Objective, NamesRepetitionsByTheirPlaceAndKeepsGivenNames) {
   const Sizes sizes;
   TermRecipe named = term(F::kl, 1, 4);
   named.name = "soft";
   const Objective objective({term(F::kl), named, term(F::kl, 2), term(F::cross_entropy)}, sizes.student(), sizes.teacher(), {});
-  EXPECT_EQ(objective.names(), (std::vector<std::string>{"kl", "soft", "kl_2", "cross_entropy"}));
+  EXPECT_EQ(objective.names(), (std::vector<std::string>{"kl", "soft", "kl_3", "cross_entropy"}));
   EXPECT_EQ(objective.weights(), (std::vector<double>{1, 1, 2, 1}));
 }
 

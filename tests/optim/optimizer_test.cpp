@@ -1,5 +1,7 @@
 #include "distill/optim/optimizer.h"
 
+#include <gtest/gtest.h>
+
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
@@ -7,7 +9,6 @@
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <gtest/gtest.h>
 
 #include <cmath>
 
@@ -74,9 +75,7 @@ TEST(Optimizer, ASkippedUpdateMovesNoBit) {
   for (size_t i = 0; i < optimizer.state().size(); ++i) EXPECT_TRUE(at::equal(before[i + 1], optimizer.state()[i].tensor));
 }
 
-TEST(Optimizer, NothingToTrainIsARecipeError) {
-  EXPECT_THROW(Optimizer({}, {{"frozen", at::ones({2}), true}}), RecipeError);
-}
+TEST(Optimizer, NothingToTrainIsARecipeError) { EXPECT_THROW(Optimizer({}, {{"frozen", at::ones({2}), true}}), RecipeError); }
 
 TEST(LossScaler, HalvesOnOverflowAndDoublesAfterCleanUpdates) {
   LossScaler scaler({.enabled = true, .initial_scale = 1024, .growth_interval = 3}, at::kCPU);
@@ -91,6 +90,13 @@ TEST(LossScaler, HalvesOnOverflowAndDoublesAfterCleanUpdates) {
   scaler.restore(middle);
   scaler.update(clean);
   EXPECT_EQ(scaler.state().scale, 1024) << "the growth tracker is part of the state";
+}
+
+TEST(LossScaler, AStateWithoutAScaleLeavesTheInitialOne) {
+  const LossScaler off({}, at::kCPU);
+  LossScaler scaler({.enabled = true, .initial_scale = 1024}, at::kCPU);
+  scaler.restore(off.state());
+  EXPECT_EQ(scaler.state().scale, 1024);
 }
 
 TEST(LossScaler, UnscalesInPlace) {

@@ -69,6 +69,15 @@ TEST_F(RunFolders, OnlyTheNewestAreKept) {
   EXPECT_TRUE(fs::exists(root_ / "run/checkpoints/step-00000003"));
 }
 
+TEST_F(RunFolders, ADamagedCheckpointBeyondTheNewOneDoesNotPushItOut) {
+  const RunFolder run = RunFolder::open(root_ / "run", false);
+  const Checkpoint damaged = run.save_checkpoint(20, 1, [](const fs::path& folder) { write(folder, "twenty"); });
+  write(damaged.path, "cut");
+  run.save_checkpoint(5, 1, [](const fs::path& folder) { write(folder, "five"); });
+  EXPECT_EQ(run.newest_checkpoint()->step, 5);
+  EXPECT_FALSE(fs::exists(damaged.path));
+}
+
 TEST_F(RunFolders, ASecondRunInTheSameFolderIsRefused) {
   const RunFolder run = RunFolder::open(root_ / "run", false);
   EXPECT_THROW(RunFolder::open(root_ / "run", false), CreateError);

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "distill/cli/run_parts.h"
+
 #include "train/run_fixture.h"
 
 namespace distill {
@@ -139,6 +141,40 @@ TEST_F(Runs, ChangedDataIsRefusedOnResume) {
   train(loaded, two);
   write_rows("train.jsonl", {20, 17, 25, 60, 60});
   EXPECT_THROW(train(loaded), InputError);
+}
+
+TEST_F(Runs, AnExtendedRunIsNotFinishedUntilItsNewEnd) {
+  write_rows("train.jsonl", {20, 17, 25});
+  const auto make = [&](const char* length) {
+    return recipe(data_section(root_) + "train: {length: " + length + "}\noutput: " + (root_ / "run").string());
+  };
+  EXPECT_TRUE(train(make("2 steps")).finished);
+  {
+    // A process that dies right after it took the longer run up leaves this behind.
+    const RunFolder run = RunFolder::open(root_ / "run", false);
+    begin_run(run, make("6 steps"));
+  }
+  const TrainResult result = train(make("6 steps"));
+  EXPECT_TRUE(result.finished);
+  EXPECT_EQ(result.step, 6);
+}
+
+TEST_F(Runs, OtherDataIsTakenWhenTheRecipeMayChangeAndARefusalLeavesTheRunAsItWas) {
+  write_rows("train.jsonl", {20, 17, 25});
+  write_rows("more.jsonl", {9, 9, 9, 30});
+  const auto make = [&](const char* file) {
+    return recipe("data: {train: [{path: " + (root_ / file).string() +
+                  "}], sequence_length: 64}\ntrain: {length: 4 steps}\noutput: " + (root_ / "run").string());
+  };
+  TrainOptions two;
+  two.max_steps = 2;
+  train(make("train.jsonl"), two);
+  const std::string before = read_file(root_ / "run/recipe.resolved.yaml");
+  EXPECT_THROW(train(make("more.jsonl")), RecipeError);
+  EXPECT_EQ(read_file(root_ / "run/recipe.resolved.yaml"), before);
+  TrainOptions allow;
+  allow.allow_recipe_change = true;
+  EXPECT_EQ(train(make("more.jsonl"), allow).step, 4);
 }
 
 TEST_F(Runs, ATeacherThatOverflowsIsNamedWithItsLayer) {

@@ -24,9 +24,10 @@ HfFolder open_hf_folder(const std::filesystem::path& path);
 Json read_hf_config(const std::filesystem::path& path);
 
 struct HfSaveOptions {
-  at::ScalarType dtype = at::kFloat;               // floating-point tensors are converted tensor by tensor
+  at::ScalarType dtype = at::kFloat;  // floating-point tensors are converted tensor by tensor
   uint64_t shard_bytes = uint64_t{5} << 30;
-  std::filesystem::path copy_files_from;           // tokenizer, template and generation_config, byte for byte; may be empty
+  std::filesystem::path copy_files_from;         // tokenizer, template and generation_config, byte for byte; may be empty
+  std::filesystem::path generation_config_from;  // when the model's own folder is not the tokenizer's
 };
 
 // Writes config.json, the weights (one file, or shards with an index) and copied files under a temporary name beside `path`,

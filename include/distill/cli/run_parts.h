@@ -51,12 +51,14 @@ struct Baseline {
 Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Transformer& student, Teacher* teacher,
                                   const Rows* eval_rows, const EvaluateOptions& options);
 
+// Once at the start, before the first GPU operation.
+void choose_cuda_backends();
 void make_deterministic();
 StreamOptions stream_options(const Recipe& recipe, at::Device device);
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates);
 
-// Opens the run folder and leaves recipe.resolved.yaml in it.
-RunFolder open_run(const LoadedRecipe& recipe, const TrainOptions& options);
+// Leaves recipe.resolved.yaml in the run folder and takes an old summary away. Called once nothing can refuse the run any more.
+void begin_run(const RunFolder& run, const LoadedRecipe& recipe);
 // student/: a Hugging Face folder in the student's stored type.
 void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student);
 TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Baseline& baseline, bool finished, at::Device device,
@@ -65,6 +67,6 @@ TrainResult dry_result(const Recipe& recipe, int64_t total_updates);
 
 StartEvent start_event(const Recipe& recipe, const StudentPlan& student, const Transformer& model, const Teacher* teacher,
                        const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
-                       const UpdateStream& stream, int64_t total_updates);
+                       const UpdateStream& stream, int64_t step, int64_t total_updates);
 
 }  // namespace distill

@@ -19,7 +19,7 @@ class LossScaler {
     int64_t growth_interval = 2000;
   };
   struct State {
-    double scale = 1;
+    double scale = 0;  // 0 = no loss scaling
     int64_t growth_tracker = 0;
   };
 
@@ -32,6 +32,7 @@ class LossScaler {
   void update(const at::Tensor& found_inf);
 
   State state() const;  // waits for the device
+  // A state without a scale (a run that began in another precision) leaves the initial one.
   void restore(const State& state);
 
  private:

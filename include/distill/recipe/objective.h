@@ -114,4 +114,17 @@ struct TermRecipe {
   }
 };
 
+// The terms' names in the log, in recipe order: `name`, else the function; a second `kl` is `kl_2`, whatever the first is called.
+inline std::vector<std::string> term_names(const std::vector<TermRecipe>& terms) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    int repetition = 1;
+    for (size_t j = 0; j < i; ++j) repetition += terms[j].function == terms[i].function;
+    const std::string function(enum_name(terms[i].function));
+    const std::string automatic = repetition == 1 ? function : function + "_" + std::to_string(repetition);
+    names.push_back(terms[i].name.empty() ? automatic : terms[i].name);
+  }
+  return names;
+}
+
 }  // namespace distill

@@ -19,6 +19,7 @@ struct StartEvent {
   std::string data;              // counts of the training rows
   int64_t tokens_per_epoch = 0;  // input tokens
   int64_t updates_per_epoch = 0;
+  int64_t padding_per_epoch = 0;  // tokens
   std::string output;
 };
 

@@ -37,7 +37,7 @@ class RunFolder {
  private:
   RunFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
   std::vector<Checkpoint> checkpoints() const;  // ascending
-  void prune(int64_t keep) const;
+  void prune(int64_t newest_step, int64_t keep) const;
 
   std::filesystem::path path_;
   int lock_ = -1;

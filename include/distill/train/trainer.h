@@ -21,8 +21,9 @@ struct TrainerOptions {
   std::optional<int64_t> evaluate_every;  // updates
   Duration save_every;                    // steps or seconds
   int64_t keep_checkpoints = 2;
-  int64_t flush_every = 10;      // updates between reads of the device's figures
-  std::string data_fingerprint;  // a checkpoint of other data is refused
+  int64_t flush_every = 10;       // updates between reads of the device's figures
+  bool allow_other_data = false;  // --allow-recipe-change: go on although the rows changed
+  std::string data_fingerprint;   // a checkpoint of other data is refused
 };
 
 class Trainer {
