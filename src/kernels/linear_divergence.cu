@@ -21,7 +21,7 @@ __device__ __forceinline__ double combine(double a, double b, bool largest) { re
 __device__ double over_block(double x, bool largest) {
   __shared__ double parts[kWarps];
   for (int offset = 16; offset > 0; offset /= 2) x = combine(x, __shfl_down_sync(0xffffffffu, x, offset), largest);
-  __syncthreads();   // the previous result has been read by all
+  __syncthreads();  // the previous result has been read by all
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
   __syncthreads();
   double result = parts[0];
@@ -75,8 +75,8 @@ __global__ void __launch_bounds__(kThreads) divergence_kernel(const __grid_const
   const Element* teacher = static_cast<const Element*>(batch.teacher);
   const double scale = batch.loss_scale ? static_cast<double>(*batch.loss_scale) : 1.0;
   divergence_row(BlockLanes<Number>{}, plan, static_cast<Element*>(batch.student) + row * batch.vocab,
-                 teacher ? teacher + row * batch.vocab : nullptr, batch.vocab, batch.targets ? batch.targets[row] : int64_t(-1), scale,
-                 batch.values + row * plan.num_terms);
+                 teacher ? teacher + row * batch.vocab : nullptr, batch.vocab, batch.targets ? batch.targets[row] : int64_t(-1),
+                 scale, batch.values + row * plan.num_terms);
 }
 
 template <class Number, class Element>
@@ -84,7 +84,8 @@ void start(const RowPlan& plan, const RowBatch& batch, void* stream) {
   divergence_kernel<Number, Element>
       <<<static_cast<unsigned>(batch.num_rows), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(plan, batch);
   const cudaError_t status = cudaGetLastError();
-  if (status != cudaSuccess) throw Bug(std::string("the kernel of the logits terms did not start: ") + cudaGetErrorString(status));
+  if (status != cudaSuccess)
+    throw Bug(std::string("the kernel of the logits terms did not start: ") + cudaGetErrorString(status));
 }
 
 }  // namespace
@@ -92,10 +93,14 @@ void start(const RowPlan& plan, const RowBatch& batch, void* stream) {
 void divergence_rows_cuda(RowType type, const RowPlan& plan, const RowBatch& batch, void* stream) {
   if (batch.num_rows == 0) return;
   switch (type) {
-    case RowType::float64: return start<double, double>(plan, batch, stream);
-    case RowType::float32: return start<float, float>(plan, batch, stream);
-    case RowType::float16: return start<float, __half>(plan, batch, stream);
-    case RowType::bfloat16: return start<float, __nv_bfloat16>(plan, batch, stream);
+    case RowType::float64:
+      return start<double, double>(plan, batch, stream);
+    case RowType::float32:
+      return start<float, float>(plan, batch, stream);
+    case RowType::float16:
+      return start<float, __half>(plan, batch, stream);
+    case RowType::bfloat16:
+      return start<float, __nv_bfloat16>(plan, batch, stream);
   }
 }
 

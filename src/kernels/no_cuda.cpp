@@ -1,7 +1,7 @@
 // What the CUDA launchers answer in a build without CUDA: a tensor on a GPU cannot be computed here, and the user hears so.
 #include "distill/core/error.h"
-
 #include "distill/kernels/divergence_rows.h"
+
 #include "dropout_cuda.h"
 
 namespace distill {
@@ -14,7 +14,8 @@ namespace {
 
 }  // namespace
 
-int launch_keyed_dropout(const void*, void*, DropoutType, DropoutShape, const int64_t*, uint64_t, uint64_t, uint64_t, double, void*) {
+int launch_keyed_dropout(const void*, void*, DropoutType, DropoutShape, const int64_t*, uint64_t, uint64_t, uint64_t, double,
+                         void*) {
   refuse("keyed dropout");
 }
 

@@ -25,7 +25,7 @@ std::map<std::string, std::string> safetensors_metadata(const std::filesystem::p
 // callers write into a temporary folder or name.
 struct SafetensorsOptions {
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
-  std::optional<at::ScalarType> dtype;   // of floating-point tensors (not the 8-bit ones); none = as they are
+  std::optional<at::ScalarType> dtype;  // of floating-point tensors (not the 8-bit ones); none = as they are
 };
 void write_safetensors(const std::filesystem::path& file, const std::vector<NamedTensor>& tensors,
                        const SafetensorsOptions& options = {});

@@ -8,13 +8,13 @@
 namespace distill {
 
 struct VocabularySide {
-  const Tokenizer* tokenizer = nullptr;   // null when the folder has none
-  int64_t width = 0;                      // rows of the output head
+  const Tokenizer* tokenizer = nullptr;  // null when the folder has none
+  int64_t width = 0;                     // rows of the output head
 };
 
 struct CommonVocabulary {
-  int64_t width = 0;          // ids from here on are dropped on both sides
-  int64_t dropped = 0;        // rows of the wider head above it
+  int64_t width = 0;    // ids from here on are dropped on both sides
+  int64_t dropped = 0;  // rows of the wider head above it
 };
 
 // Equal widths drop nothing. Different widths drop the ids above the smaller one, when no tokenizer names any of them and both
