@@ -257,7 +257,6 @@ StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Tran
     event.teacher = recipe.teacher->path + ", " + parameters_text(event.teacher_parameters);
   }
   event.step = step;
-  event.data = counts_of(rows).text();
   event.padding_per_epoch = stream.padding_per_epoch();
   event.tokens_per_epoch = counts_of(rows).input_tokens;
   event.updates_per_epoch = stream.updates_per_epoch();

@@ -22,6 +22,7 @@ class Train : public testing::Test {
     more.insert(more.begin(), {"train", "tiny.yaml", "--progress", "none", "--set", "output=" + output});
     return place.run(more);
   }
+  void kill_and_continue(const std::vector<std::string>& more);
   std::string student(const std::string& output) { return place.read(output + "/student/model.safetensors"); }
 
   Workplace place;
@@ -71,8 +72,10 @@ TEST_F(Train, StoppedAndContinuedEqualsUninterruptedBitForBit) {
   EXPECT_EQ(student("runs/parts"), student("runs/whole"));
 }
 
-TEST_F(Train, KilledOutrightItContinuesFromTheLastCheckpoint) {
-  const std::vector<std::string> longer = {"--set", "train.length=300 steps", "--set", "train.save_every=20 steps"};
+// Kills a run once its second checkpoint is there, runs the same command again, and compares with a run that was left alone.
+void Train::kill_and_continue(const std::vector<std::string>& more) {
+  std::vector<std::string> longer = {"--set", "train.length=300 steps", "--set", "train.save_every=20 steps"};
+  longer.insert(longer.end(), more.begin(), more.end());
   ASSERT_EQ(train("runs/whole", longer).exit_code, 0);
   std::vector<std::string> words = {"train", "tiny.yaml", "--progress", "none", "--set", "output=runs/killed"};
   words.insert(words.end(), longer.begin(), longer.end());
@@ -85,6 +88,28 @@ TEST_F(Train, KilledOutrightItContinuesFromTheLastCheckpoint) {
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(figures(logged_steps(place, "runs/killed")), figures(logged_steps(place, "runs/whole")));
   EXPECT_EQ(student("runs/killed"), student("runs/whole"));
+}
+
+TEST_F(Train, KilledOutrightItContinuesFromTheLastCheckpoint) { kill_and_continue({}); }
+
+TEST_F(Train, KilledInsideAnAccumulationWindowItContinuesBitForBitInHalfPrecisionToo) {
+  // Four micro-batches per update: nearly every moment lies within a window. The weight overflows float16 at the first scales.
+  place.write("more.jsonl", token_rows(8, 4, 20, 5));
+  kill_and_continue({"--set", "train.precision=float16", "--set", "train.gradient_accumulation_steps=4", "--set",
+                     "train.batch_size=1", "--set", "student.dropout=0.1", "--set", "data.packing=true", "--set",
+                     "objective.0.weight=1000", "--set", "data.train=[{path: rows.jsonl}, {path: more.jsonl, weight: 0.5}]"});
+  int skipped = 0;
+  for (const auto& [step, event] : logged_steps(place, "runs/whole")) skipped += event["skipped"].get<bool>();
+  EXPECT_GE(skipped, 1);
+  EXPECT_LT(skipped, 100);
+}
+
+TEST_F(Train, ATimeLimitStopsResumably) {
+  const Outcome stopped = train("runs/parts", {"--set", "train.length=100k steps", "--max-minutes", "0.02"});
+  ASSERT_EQ(stopped.exit_code, 0) << stopped.err;
+  const Json summary = Json::parse(place.read("runs/parts/summary.json"));
+  EXPECT_FALSE(summary["finished"].get<bool>());
+  EXPECT_GT(summary["step"].get<int64_t>(), 0);
 }
 
 TEST_F(Train, SignalsSaveAndSayHowTheRunEnded) {

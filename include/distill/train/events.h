@@ -16,7 +16,6 @@ struct StartEvent {
   std::string precision;         // "float16 with loss scaling"
   std::string teacher, student;  // "models/teacher, 124.4 M parameters, float32"
   int64_t student_parameters = 0, trained_parameters = 0, teacher_parameters = 0;
-  std::string data;              // counts of the training rows
   int64_t tokens_per_epoch = 0;  // input tokens
   int64_t updates_per_epoch = 0;
   int64_t padding_per_epoch = 0;  // tokens
