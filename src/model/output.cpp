@@ -11,6 +11,7 @@ namespace distill {
 
 void Needs::add(const Needs& other) {
   logits = logits || other.logits;
+  embedding = embedding || other.embedding;
   hidden_layers.insert(other.hidden_layers.begin(), other.hidden_layers.end());
   attention_layers.insert(other.attention_layers.begin(), other.attention_layers.end());
 }

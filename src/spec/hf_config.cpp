@@ -203,7 +203,8 @@ void check_sizes(ConfigReader& config, const ModelSpec& spec) {
 
 }  // namespace
 
-ModelSpec read_spec(const Json& json, const std::string& where) {
+ModelSpec read_spec(const Json& json, const std::string& where, std::optional<Task> task) {
+  if (task && *task != Task::causal_lm) throw Bug("tasks come with the encoders");
   ConfigReader config(json, where);
   const Family& family = choose_family(config);
   ModelSpec spec;
@@ -228,9 +229,9 @@ ModelSpec read_spec(const Json& json, const std::string& where) {
   return spec;
 }
 
-ModelSpec read_spec_file(const std::string& folder) {
+ModelSpec read_spec_file(const std::string& folder, std::optional<Task> task) {
   const std::string file = (std::filesystem::path(folder) / "config.json").string();
-  return read_spec(read_json_file(file, uint64_t{16} << 20), file);
+  return read_spec(read_json_file(file, uint64_t{16} << 20), file, task);
 }
 
 }  // namespace distill

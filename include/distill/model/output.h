@@ -12,12 +12,13 @@
 namespace distill {
 
 struct Needs {
-  bool logits = false;  // final hidden rows and the head
+  bool logits = false;     // final hidden rows and the head
+  bool embedding = false;  // one vector per row
   std::set<int64_t> hidden_layers;
   std::set<int64_t> attention_layers;
 
   void add(const Needs& other);
-  bool any() const { return logits || !hidden_layers.empty() || !attention_layers.empty(); }
+  bool any() const { return logits || embedding || !hidden_layers.empty() || !attention_layers.empty(); }
 };
 
 // The output projection. Nobody materialises [B,T,V] in training: logits terms read rows of hidden states and this.
@@ -29,8 +30,11 @@ struct Head {
 };
 
 struct ForwardOutput {
-  at::Tensor final_hidden_BTD;  // after the final norm
-  Head head;
+  // What the head reads: after the final norm (causal models), after the transform of a masked-LM head, or, for classifiers, the
+  // one pooled vector of each row [B, 1, D].
+  at::Tensor final_hidden_BTD;
+  Head head;                // undefined weight: the model has none (task `embedding`)
+  at::Tensor embedding_BD;  // mean of the last hidden states over the tokens of each row; float32 or wider; when asked for
   std::map<int64_t, at::Tensor> hidden_BTD;      // only the layers that were asked for
   std::map<int64_t, at::Tensor> attention_BHTT;  // probabilities, float32 or wider; rows of padding are zero
 

@@ -41,6 +41,12 @@ struct ModelSpec {
   std::string architecture;  // entry of `architectures`
   Task task = Task::causal_lm;
   bool causal = true;
+  int64_t num_classes = 0;  // of a classifier's head
+
+  // Width of the head: classes of a classifier, else the vocabulary; 0 without a head.
+  int64_t head_width() const {
+    return task == Task::embedding ? 0 : task == Task::sequence_classification ? num_classes : vocab_size;
+  }
 
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;

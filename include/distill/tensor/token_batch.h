@@ -14,7 +14,8 @@ struct TokenBatch {
   at::Tensor documents_BT;  // int64; number of the document within its row from 0; -1 on padding
   at::Tensor targets_BT;    // int64; the label at t + 1 of the same document when position t is kept, else -100
   at::Tensor row_keys_B;    // int64; the row's place in the run (epoch * rows + index): the key of its noise
-  // Flat indices (b * T + t) of the kept positions in ascending order, and their targets: int64 [N].
+  // Flat indices (b * T + t) of the kept positions in ascending order, and their targets: int64 [N]. For classifiers: the rows b
+  // that have a label, and their classes.
   at::Tensor kept_N;
   at::Tensor kept_targets_N;
   int64_t num_kept = 0;
