@@ -12,6 +12,7 @@
 #include "distill/core/file.h"
 
 #include "components.h"
+#include "named_ids.h"
 #include "unicode.h"
 
 namespace distill {
@@ -80,9 +81,12 @@ class TokenizerOfFile : public Tokenizer {
   int64_t num_ids() const override { return num_ids_; }
   std::optional<int32_t> id_of(std::string_view token) const override;
   std::optional<std::string> token_of(int32_t id) const override;
-  std::optional<int32_t> eos_id() const override { return eos_id_; }
+  std::optional<int32_t> eos_id() const override { return named_.eos; }
+  std::optional<int32_t> mask_id() const override { return named_.mask; }
+  std::optional<int32_t> pad_id() const override { return named_.pad; }
+  bool is_special(int32_t id) const override;
   uint64_t fingerprint() const override { return fingerprint_; }
-  void set_eos_id(std::optional<int32_t> id) { eos_id_ = id; }
+  void set_named_ids(NamedIds named) { named_ = named; }
 
  private:
   void prepare_added_tokens();
@@ -101,7 +105,7 @@ class TokenizerOfFile : public Tokenizer {
   PostProcessor post_processor_;
   std::optional<Decoder> decoder_;
   uint64_t fingerprint_;
-  std::optional<int32_t> eos_id_;
+  NamedIds named_;
 
   std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
   std::unordered_map<int32_t, const AddedToken*> added_by_id_;
@@ -254,49 +258,9 @@ std::optional<std::string> TokenizerOfFile::token_of(int32_t id) const {
   return std::nullopt;
 }
 
-std::optional<Json> read_optional(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  Json json = read_json_file(path.string());
-  if (!json.is_object())
-    throw InputError({path.string(), "a JSON object", json.type_name(), "Take the file again from its source.", ""});
-  return json;
-}
-
-const Json* find_member(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-// `eos_token` of tokenizer_config.json, as an id.
-std::optional<int32_t> named_eos(const std::filesystem::path& path, const Tokenizer& tokenizer) {
-  const std::optional<Json> config = read_optional(path);
-  const Json* token = config ? find_member(*config, "eos_token") : nullptr;
-  if (!token) return std::nullopt;
-  const std::string where = path.string() + ": eos_token";
-  const Json* content = token->is_object() ? &json_member(*token, "content", where) : token;
-  if (!content->is_string()) throw InputError({where, "a token", content->type_name(), "Correct the file.", ""});
-  const auto name = content->get<std::string>();
-  if (const auto id = tokenizer.id_of(name)) return id;
-  throw InputError({where, "a token of tokenizer.json", "\"" + name + "\"", "Use the two files that belong together.", ""});
-}
-
-// `eos_token_id` of generation_config.json or config.json: a number, or a list whose first is taken.
-std::optional<int32_t> numbered_eos(const std::filesystem::path& path) {
-  const std::optional<Json> config = read_optional(path);
-  const Json* id = config ? find_member(*config, "eos_token_id") : nullptr;
-  if (id && id->is_array()) id = id->empty() ? nullptr : &id->front();
-  if (!id) return std::nullopt;
-  if (!id->is_number_integer() || id->get<int64_t>() < 0 || id->get<int64_t>() > kMaxTokenId) {
-    throw InputError({path.string() + ": eos_token_id", "a token id", id->dump(-1, ' ', false, Json::error_handler_t::replace),
-                      "Correct the file.", ""});
-  }
-  return id->get<int32_t>();
-}
-
-std::optional<int32_t> find_eos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
-  if (const auto id = named_eos(folder / "tokenizer_config.json", tokenizer)) return id;
-  if (const auto id = numbered_eos(folder / "generation_config.json")) return id;
-  return numbered_eos(folder / "config.json");
+bool TokenizerOfFile::is_special(int32_t id) const {
+  const AddedToken* added = added_token(id);
+  return added && added->special;
 }
 
 }  // namespace
@@ -307,7 +271,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   TokenizerFile file = parse_tokenizer_file(text, path.string());
   check_version(file);
   auto tokenizer = std::make_unique<TokenizerOfFile>(std::move(file), hash_text(text));
-  tokenizer->set_eos_id(find_eos(folder, *tokenizer));
+  tokenizer->set_named_ids(find_named_ids(folder, *tokenizer));
   return tokenizer;
 }
 

@@ -158,6 +158,41 @@ TEST(TokenizerFile, RefusesAnEndOfSequenceTokenThatItDoesNotHave) {
   EXPECT_THROW(load_tokenizer(folder.path()), InputError);
 }
 
+TEST(TokenizerFile, FindsTheMaskAndThePaddingBesideTheFile) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(golden_folder("gpt2") / "tokenizer.json", folder.path() / "tokenizer.json");
+  EXPECT_FALSE(load_tokenizer(folder.path())->mask_id());
+  EXPECT_FALSE(load_tokenizer(folder.path())->pad_id());
+  folder.write("special_tokens_map.json", R"({"mask_token": {"content": "a"}, "pad_token": "b", "eos_token": "c"})");
+  const auto from_map = load_tokenizer(folder.path());
+  EXPECT_EQ(from_map->mask_id(), from_map->id_of("a"));
+  EXPECT_EQ(from_map->pad_id(), from_map->id_of("b"));
+  EXPECT_EQ(from_map->eos_id(), from_map->id_of("c"));
+  folder.write("tokenizer_config.json", R"({"mask_token": "d", "pad_token": "<not there>", "eos_token": "e"})");
+  const auto from_config = load_tokenizer(folder.path());
+  EXPECT_EQ(from_config->mask_id(), from_config->id_of("d"));
+  EXPECT_FALSE(from_config->pad_id());
+  EXPECT_EQ(from_config->eos_id(), from_config->id_of("e"));
+  folder.write("tokenizer_config.json", R"({"mask_token": 7})");
+  EXPECT_THROW(load_tokenizer(folder.path()), InputError);
+  folder.write("tokenizer_config.json", R"({"pad_token": ["a"]})");
+  EXPECT_THROW(load_tokenizer(folder.path()), InputError);
+}
+
+TEST(TokenizerFile, TakesTheUsualSpellingsOfMaskAndPaddingWhereNobodyNamesThem) {
+  const auto tokenizer = small_tokenizer({{"/added_tokens/1", R"({"id": 7, "content": "[MASK]", "special": true})"},
+                                          {"/added_tokens/2", R"({"id": 8, "content": "<pad>", "special": true})"}});
+  EXPECT_EQ(tokenizer->mask_id(), 7);
+  EXPECT_EQ(tokenizer->pad_id(), 8);
+  EXPECT_FALSE(small_tokenizer({{"/added_tokens/1", R"({"id": 7, "content": "[MASK]", "special": false})"}})->mask_id());
+}
+
+TEST(TokenizerFile, KnowsWhichIdsAreSpecial) {
+  const auto tokenizer = small_tokenizer({{"/added_tokens/1", R"({"id": 7, "content": "<t>", "special": false})"}});
+  EXPECT_TRUE(tokenizer->is_special(6));
+  for (const int32_t id : {-1, 0, 5, 7, 8}) EXPECT_FALSE(tokenizer->is_special(id)) << id;
+}
+
 TEST(TokenizerFile, NumbersAddedTokensAsTheLibraryWhateverTheFileSays) {
   const auto tokenizer = small_tokenizer({{"/added_tokens/1", R"({"id": 900, "content": "<t>"})"}});
   EXPECT_EQ(tokenizer->id_of("<t>"), 7);
