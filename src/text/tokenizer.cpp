@@ -12,6 +12,7 @@
 #include "distill/core/file.h"
 
 #include "components.h"
+#include "named_ids.h"
 #include "unicode.h"
 
 namespace distill {
@@ -21,6 +22,7 @@ namespace {
 struct Scratch {
   PieceScratch pieces;
   BpeScratch bpe;
+  std::string word;  // of WordPiece
   std::vector<Section> raw_sections;
   std::vector<Section> sections;
   std::vector<Symbol> symbols;
@@ -80,9 +82,12 @@ class TokenizerOfFile : public Tokenizer {
   int64_t num_ids() const override { return num_ids_; }
   std::optional<int32_t> id_of(std::string_view token) const override;
   std::optional<std::string> token_of(int32_t id) const override;
-  std::optional<int32_t> eos_id() const override { return eos_id_; }
+  std::optional<int32_t> eos_id() const override { return named_.eos; }
+  std::optional<int32_t> mask_id() const override { return named_.mask; }
+  std::optional<int32_t> pad_id() const override { return named_.pad; }
+  bool is_special(int32_t id) const override;
   uint64_t fingerprint() const override { return fingerprint_; }
-  void set_eos_id(std::optional<int32_t> id) { eos_id_ = id; }
+  void set_named_ids(NamedIds named) { named_ = named; }
 
  private:
   void prepare_added_tokens();
@@ -93,7 +98,9 @@ class TokenizerOfFile : public Tokenizer {
   void push_added_token(const AddedToken& token, std::string_view spelling, SourceSpan source, Scratch& scratch) const;
   std::optional<std::string> spelling_for_decoder(int32_t id) const;
 
-  Bpe model_;
+  void encode_piece(std::string_view piece, Scratch& scratch) const;
+
+  Model model_;
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
   std::vector<AddedToken> added_tokens_;
@@ -101,7 +108,7 @@ class TokenizerOfFile : public Tokenizer {
   PostProcessor post_processor_;
   std::optional<Decoder> decoder_;
   uint64_t fingerprint_;
-  std::optional<int32_t> eos_id_;
+  NamedIds named_;
 
   std::unordered_map<std::string_view, const AddedToken*> added_by_content_;
   std::unordered_map<int32_t, const AddedToken*> added_by_id_;
@@ -119,18 +126,22 @@ int64_t count_ids(const TokenTable& vocabulary, const std::vector<AddedToken>& a
   return count;
 }
 
+const TokenTable& vocabulary_of(const Model& model) {
+  return std::visit([](const auto& one) -> const TokenTable& { return one.vocabulary(); }, model);
+}
+
 TokenizerOfFile::TokenizerOfFile(TokenizerFile file, uint64_t fingerprint)
     : model_(read_model(file)),
       normalizer_(read_normalizer(file)),
       pre_tokenizer_(read_pre_tokenizer(file)),
-      added_tokens_(read_added_tokens(file, model_.vocabulary())),
-      num_ids_(count_ids(model_.vocabulary(), added_tokens_)),
+      added_tokens_(read_added_tokens(file, vocabulary_of(model_))),
+      num_ids_(count_ids(vocabulary_of(model_), added_tokens_)),
       post_processor_(read_post_processor(file, num_ids_)),
       decoder_(read_decoder(file)),
       fingerprint_(fingerprint) {
-  if (pre_tokenizer_.ends_in_byte_level() && model_.can_read_raw_bytes()) {
+  if (Bpe* bpe = std::get_if<Bpe>(&model_); bpe && pre_tokenizer_.ends_in_byte_level() && bpe->can_read_raw_bytes()) {
     pre_tokenizer_.leave_bytes_raw();
-    model_.read_raw_bytes();
+    bpe->read_raw_bytes();
   }
   prepare_added_tokens();
   prepare_spaces();
@@ -156,8 +167,8 @@ void TokenizerOfFile::prepare_added_tokens() {
 
 void TokenizerOfFile::prepare_spaces() {
   if (!post_processor_.trims_offsets()) return;
-  spaces_.assign(static_cast<size_t>(model_.vocabulary().num_ids()), SpaceCounts{0, 0});
-  for (const auto& [token, id] : model_.vocabulary().tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
+  spaces_.assign(static_cast<size_t>(vocabulary_of(model_).num_ids()), SpaceCounts{0, 0});
+  for (const auto& [token, id] : vocabulary_of(model_).tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
 }
 
 Encoding TokenizerOfFile::encode(std::string_view text, bool add_special_tokens) const {
@@ -197,10 +208,17 @@ void TokenizerOfFile::encode_normalized(const AlignedText& text, Scratch& scratc
   }
 }
 
+void TokenizerOfFile::encode_piece(std::string_view piece, Scratch& scratch) const {
+  if (const auto* bpe = std::get_if<Bpe>(&model_))
+    bpe->encode(piece, scratch.bpe, scratch.symbols);
+  else
+    std::get<WordPiece>(model_).encode(piece, scratch.word, scratch.symbols);
+}
+
 void TokenizerOfFile::encode_pieces(Scratch& scratch) const {
   for (const Piece& piece : scratch.pieces.pieces) {
     scratch.symbols.clear();
-    model_.encode(piece.text(), scratch.bpe, scratch.symbols);
+    encode_piece(piece.text(), scratch);
     uint32_t at = piece.begin;
     for (const Symbol& symbol : scratch.symbols) {
       const uint32_t end = std::min(at + symbol.num_bytes, piece.end);
@@ -245,58 +263,18 @@ std::string TokenizerOfFile::decode(std::span<const int32_t> ids, bool skip_spec
 
 std::optional<int32_t> TokenizerOfFile::id_of(std::string_view token) const {
   if (const auto found = added_by_content_.find(token); found != added_by_content_.end()) return found->second->id;
-  return model_.vocabulary().find(token);
+  return vocabulary_of(model_).find(token);
 }
 
 std::optional<std::string> TokenizerOfFile::token_of(int32_t id) const {
   if (const AddedToken* added = added_token(id)) return added->content;
-  if (const std::string* token = model_.vocabulary().token(id)) return *token;
+  if (const std::string* token = vocabulary_of(model_).token(id)) return *token;
   return std::nullopt;
 }
 
-std::optional<Json> read_optional(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  Json json = read_json_file(path.string());
-  if (!json.is_object())
-    throw InputError({path.string(), "a JSON object", json.type_name(), "Take the file again from its source.", ""});
-  return json;
-}
-
-const Json* find_member(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-// `eos_token` of tokenizer_config.json, as an id.
-std::optional<int32_t> named_eos(const std::filesystem::path& path, const Tokenizer& tokenizer) {
-  const std::optional<Json> config = read_optional(path);
-  const Json* token = config ? find_member(*config, "eos_token") : nullptr;
-  if (!token) return std::nullopt;
-  const std::string where = path.string() + ": eos_token";
-  const Json* content = token->is_object() ? &json_member(*token, "content", where) : token;
-  if (!content->is_string()) throw InputError({where, "a token", content->type_name(), "Correct the file.", ""});
-  const auto name = content->get<std::string>();
-  if (const auto id = tokenizer.id_of(name)) return id;
-  throw InputError({where, "a token of tokenizer.json", "\"" + name + "\"", "Use the two files that belong together.", ""});
-}
-
-// `eos_token_id` of generation_config.json or config.json: a number, or a list whose first is taken.
-std::optional<int32_t> numbered_eos(const std::filesystem::path& path) {
-  const std::optional<Json> config = read_optional(path);
-  const Json* id = config ? find_member(*config, "eos_token_id") : nullptr;
-  if (id && id->is_array()) id = id->empty() ? nullptr : &id->front();
-  if (!id) return std::nullopt;
-  if (!id->is_number_integer() || id->get<int64_t>() < 0 || id->get<int64_t>() > kMaxTokenId) {
-    throw InputError({path.string() + ": eos_token_id", "a token id", id->dump(-1, ' ', false, Json::error_handler_t::replace),
-                      "Correct the file.", ""});
-  }
-  return id->get<int32_t>();
-}
-
-std::optional<int32_t> find_eos(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
-  if (const auto id = named_eos(folder / "tokenizer_config.json", tokenizer)) return id;
-  if (const auto id = numbered_eos(folder / "generation_config.json")) return id;
-  return numbered_eos(folder / "config.json");
+bool TokenizerOfFile::is_special(int32_t id) const {
+  const AddedToken* added = added_token(id);
+  return added && added->special;
 }
 
 }  // namespace
@@ -307,7 +285,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   TokenizerFile file = parse_tokenizer_file(text, path.string());
   check_version(file);
   auto tokenizer = std::make_unique<TokenizerOfFile>(std::move(file), hash_text(text));
-  tokenizer->set_eos_id(find_eos(folder, *tokenizer));
+  tokenizer->set_named_ids(find_named_ids(folder, *tokenizer));
   return tokenizer;
 }
 

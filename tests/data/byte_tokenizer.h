@@ -58,6 +58,9 @@ class ByteTokenizer : public Tokenizer {
     return std::string(1, static_cast<char>(id - 3));
   }
   std::optional<int32_t> eos_id() const override { return eos; }
+  std::optional<int32_t> mask_id() const override { return std::nullopt; }
+  std::optional<int32_t> pad_id() const override { return std::nullopt; }
+  bool is_special(int32_t) const override { return false; }
   uint64_t fingerprint() const override { return 7; }
 };
 

@@ -18,6 +18,9 @@ class ListTokenizer : public Tokenizer {
     return static_cast<size_t>(id) < tokens_.size() ? std::optional(tokens_[static_cast<size_t>(id)]) : std::nullopt;
   }
   std::optional<int32_t> eos_id() const override { return std::nullopt; }
+  std::optional<int32_t> mask_id() const override { return std::nullopt; }
+  std::optional<int32_t> pad_id() const override { return std::nullopt; }
+  bool is_special(int32_t) const override { return false; }
   uint64_t fingerprint() const override { return reinterpret_cast<uintptr_t>(this); }
 
  private:

@@ -33,9 +33,16 @@ class Tokenizer {
   // The token as the vocabulary spells it; nullopt for an id that it does not name.
   virtual std::optional<std::string> token_of(int32_t id) const = 0;
 
-  // The end-of-sequence id: `eos_token` of tokenizer_config.json (a string or an object with `content`), else `eos_token_id`
-  // of generation_config.json or config.json; nullopt when none of them names one.
+  // The end-of-sequence id: `eos_token` of tokenizer_config.json or special_tokens_map.json (a string or an object with
+  // `content`), else `eos_token_id` of generation_config.json or config.json; nullopt when none of them names one.
   virtual std::optional<int32_t> eos_id() const = 0;
+  // What masked language modelling puts in a token's place: `mask_token` of the same two files, else the special token that
+  // is spelled [MASK] or <mask>; nullopt without one, or when tokenizer.json does not have the named token.
+  virtual std::optional<int32_t> mask_id() const = 0;
+  // The padding id, found in the same way: `pad_token`, else [PAD] or <pad>.
+  virtual std::optional<int32_t> pad_id() const = 0;
+  // True for the ids of added tokens that tokenizer.json marks as special.
+  virtual bool is_special(int32_t id) const = 0;
   // Hash of tokenizer.json's bytes, for fingerprints.
   virtual uint64_t fingerprint() const = 0;
 };
