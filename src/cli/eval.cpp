@@ -70,8 +70,8 @@ EvalEvent evaluate_recipe(const Recipe& recipe) {
   const int64_t vocabulary = agree_on_vocabulary(recipe, plan, tokenizer.get(), teacher_spec);
   const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                               data_limits(plan, teacher_spec, vocabulary), static_cast<uint64_t>(recipe.train.seed));
-  const Transformer student = build_student(recipe, plan, precision, device);
-  return evaluate(logits_of(student), teacher.get(), *rows,
+  const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
+  return evaluate(logits_of(*student), teacher.get(), *rows,
                   {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary});
 }
 

@@ -70,13 +70,13 @@ StudentPlan plan_student(const Recipe& recipe) {
   return plan;
 }
 
-Transformer build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device) {
+std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device) {
   const LoadOptions options{precision.master, device, /*trainable=*/true};
   Transformer student = plan.weights.empty()
                             ? Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options)
                             : Transformer::load(plan.spec, *open_hf_folder(plan.weights).weights, options);
   student.freeze(recipe.student.freeze);
-  return student;
+  return std::make_unique<Transformer>(std::move(student));
 }
 
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
@@ -203,7 +203,7 @@ void begin_run(const RunFolder& run, const LoadedRecipe& loaded) {
   write_file_atomically(run.file("recipe.resolved.yaml"), recipe_yaml(loaded.recipe));
 }
 
-void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student) {
+void save_student(const RunFolder& run, const StudentPlan& plan, const StudentModel& student) {
   HfSaveOptions options;
   options.dtype = plan.save_dtype;
   options.copy_files_from = plan.tokenizer_folder;
@@ -241,7 +241,7 @@ TrainResult dry_result(const Recipe& recipe, int64_t total_updates) {
   return result;
 }
 
-StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Transformer& student, const Teacher* teacher,
+StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const StudentModel& student, const Teacher* teacher,
                        const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
                        const UpdateStream& stream, int64_t step, int64_t total_updates) {
   StartEvent event;
