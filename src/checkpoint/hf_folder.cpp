@@ -11,7 +11,7 @@ constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 void check_folder(const fs::path& path) {
   if (fs::is_directory(path)) return;
-  if (!fs::exists(path)) open_weights(path);  // says what is missing, hub ids included
+  open_weights(path);  // says what is missing, hub ids included, or what this file is
   throw InputError(
       {path.string(), "a Hugging Face model folder", "a file", "Name the folder that holds config.json and the weights.", ""});
 }

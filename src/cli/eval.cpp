@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "distill/checkpoint/hf_folder.h"
+#include "distill/checkpoint/torchscript.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/verbs_eval.h"
@@ -39,7 +40,7 @@ Recipe recipe_of(const EvalCommand& command) {
 void take_trained_student(Recipe& recipe) {
   const fs::path trained = fs::path(recipe.output) / "student";
   if (recipe.output.empty()) return;  // --model names the student itself
-  if (!fs::exists(trained / "config.json"))
+  if (!fs::exists(trained / "config.json") && !fs::exists(trained / kTorchScriptFile))
     return log::warn(trained.string() + " is not there yet: evaluating the student that the recipe starts from");
   recipe.student.path = trained.string();
   recipe.student.init.reset();

@@ -21,12 +21,15 @@ namespace distill {
 // Where the student's facts and files come from, before any weight is read.
 struct StudentPlan {
   ModelSpec spec;
-  std::filesystem::path weights;           // folder; empty: fresh weights
+  std::filesystem::path weights;           // folder, or the file of a script; empty: fresh weights
   std::filesystem::path tokenizer_folder;  // empty: none anywhere
   at::ScalarType save_dtype = at::kFloat;
+  bool is_script = false;                      // a TorchScript module
+  std::optional<at::ScalarType> script_dtype;  // type that it is saved in; none: each tensor as it was stored
 };
 StudentPlan plan_student(const Recipe& recipe);
-std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device);
+std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
+                                            at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
 // Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
@@ -59,7 +62,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
 
 // Leaves recipe.resolved.yaml in the run folder and takes an old summary away. Called once nothing can refuse the run any more.
 void begin_run(const RunFolder& run, const LoadedRecipe& recipe);
-// student/: a Hugging Face folder in the student's stored type.
+// student/: a Hugging Face folder in the student's stored type; for a script model.pt and the tokenizer files.
 void save_student(const RunFolder& run, const StudentPlan& plan, const StudentModel& student);
 TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Baseline& baseline, bool finished, at::Device device,
                         int64_t total_updates);
