@@ -21,7 +21,7 @@ class ScriptRuns : public testing::Test {
       std::filesystem::copy(test_data("torchscript/" + std::string(name) + ".pt"), place.file(std::string(name) + ".pt"));
     std::filesystem::create_directory(place.file("learner"));
     std::filesystem::rename(place.file("tied.pt"), place.file("learner/model.pt"));
-    write_recipe("own.yaml", "{init: {config: " + tiny_config(12, 2) + "}}", "{function: hidden_mse, weight: 0.1}");
+    write_recipe("own.yaml", "{init: {config: " + tiny_config(16, 2) + "}}", "{function: hidden_mse, weight: 0.1}");
     write_recipe("script.yaml", "{path: learner, trust: torchscript}", "{function: cross_entropy, weight: 0.1}");
   }
   void write_recipe(const std::string& name, const std::string& student, const std::string& term) const {
