@@ -116,7 +116,7 @@ TEST_F(ScriptRuns, WhatAScriptCannotDoIsRefused) {
   const std::vector<Case> cases = {
       {{"own.yaml", "--set", "data.packing=true"}, 2, "cannot keep documents of one row apart"},
       {{"own.yaml", "--set", "teacher.path=logits.pt"}, 2, "a teacher that returns hidden states"},
-      {{"own.yaml", "--set", "teacher.trust=none"}, 65, "everything.pt"},
+      {{"own.yaml", "--set", "teacher.trust=none"}, 65, "everything.pt: expected a Hugging Face model folder"},
       {{"script.yaml", "--set", "student.dropout=0.1"}, 2, "student.dropout"},
       {{"script.yaml", "--set", "student.freeze=[embeddings]"}, 2, "student.freeze"},
       {{"script.yaml", "--set", "train.gradient_checkpointing=full"}, 2, "train.gradient_checkpointing"},
