@@ -12,8 +12,10 @@ constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 void check_folder(const fs::path& path) {
   if (fs::is_directory(path)) return;
   if (!fs::exists(path)) open_weights(path);  // says what is missing, hub ids included
-  throw InputError(
-      {path.string(), "a Hugging Face model folder", "a file", "Name the folder that holds config.json and the weights.", ""});
+  throw InputError({path.string(), "a Hugging Face model folder", "a file",
+                    "Name the folder that holds config.json and the weights; a TorchScript file, which is a program, needs "
+                    "`trust: torchscript`.",
+                    ""});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "distill/checkpoint/hf_folder.h"
+#include "distill/checkpoint/torchscript.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/verbs_eval.h"
@@ -39,7 +40,7 @@ Recipe recipe_of(const EvalCommand& command) {
 void take_trained_student(Recipe& recipe) {
   const fs::path trained = fs::path(recipe.output) / "student";
   if (recipe.output.empty()) return;  // --model names the student itself
-  if (!fs::exists(trained / "config.json"))
+  if (!fs::exists(trained / "config.json") && !fs::exists(trained / kTorchScriptFile))
     return log::warn(trained.string() + " is not there yet: evaluating the student that the recipe starts from");
   recipe.student.path = trained.string();
   recipe.student.init.reset();
@@ -70,8 +71,8 @@ EvalEvent evaluate_recipe(const Recipe& recipe) {
   const int64_t vocabulary = agree_on_vocabulary(recipe, plan, tokenizer.get(), teacher_spec);
   const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                               data_limits(plan, teacher_spec, vocabulary), static_cast<uint64_t>(recipe.train.seed));
-  const Transformer student = build_student(recipe, plan, precision, device);
-  return evaluate(logits_of(student), teacher.get(), *rows,
+  const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
+  return evaluate(logits_of(*student), teacher.get(), *rows,
                   {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary});
 }
 

@@ -42,7 +42,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   UpdateStream stream(rows, stream_options(recipe, device));
   const int64_t total_updates = count_updates(recipe.train.length, stream);
 
-  Transformer student = build_student(recipe, student_plan, precision, device);
+  const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
+  const StudentModel& student = *built;
   Objective objective(recipe.objective, shape_of(student.spec()),
                       teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
                       {seed, precision.master, precision.compute(), device, vocabulary});

@@ -65,6 +65,16 @@ const at::Tensor& layer_of(const ForwardOutput& output, const std::map<int64_t, 
   return output.final_hidden_BTD;
 }
 
+// A script may answer with logits alone.
+void require_signal(const Term& term, const std::string& who, const ModelShape& shape, const std::string& place,
+                    std::vector<Complaint>& complaints) {
+  const bool hidden = term.facts->signal == Signal::hidden;
+  if ((hidden ? shape.hidden_size : shape.num_heads) > 0) return;
+  const std::string what = hidden ? "hidden states" : "attention maps";
+  complaints.push_back({place, "a " + who + " that returns " + what, "a " + who + " that returns none",
+                        "Remove the term, or let the script return its " + what + " beside the logits.", ""});
+}
+
 }  // namespace
 
 struct Objective::Parts {
@@ -98,6 +108,9 @@ void Objective::Parts::add_pairs(size_t index, const std::optional<ModelShape>& 
   if (term.facts->signal == Signal::logits || !teacher_shape) return;
   const bool hidden = term.facts->signal == Signal::hidden;
   const size_t before = complaints.size();
+  require_signal(term, "student", student, place_of(index, "function"), complaints);
+  require_signal(term, "teacher", *teacher_shape, place_of(index, "function"), complaints);
+  if (complaints.size() != before) return;
   term.pairs = layer_pairs(term.recipe.layer_mapping, {hidden ? 0 : 1, student.num_layers, teacher_shape->num_layers},
                            place_of(index, "layer_mapping"), complaints);
   if (complaints.size() != before) return;

@@ -14,13 +14,19 @@ std::string advice_for_path(const std::string& path) {
   return "Correct the path. Relative paths start at the working directory, " + fs::current_path(error).string() + ".";
 }
 
-void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
+void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, Trust trust,
+                 std::vector<Complaint>& problems) {
   if (path.empty()) return;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
+  const bool script = trust == Trust::torchscript;
   if (!fs::exists(status))
-    problems.push_back(loaded.complaint(key, "a Hugging Face folder", "nothing at `" + path + "`", advice_for_path(path)));
-  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "config.json", error))
+    problems.push_back(loaded.complaint(key, script ? "a TorchScript file" : "a Hugging Face folder", "nothing at `" + path + "`",
+                                        advice_for_path(path)));
+  else if (script && fs::is_directory(status) && !fs::exists(fs::path(path) / "model.pt", error))
+    problems.push_back(loaded.complaint(key, "a TorchScript file, or a folder with model.pt", "a folder without model.pt",
+                                        "Name the file, or remove `trust: torchscript` for a Hugging Face folder."));
+  else if (!script && fs::is_directory(status) && !fs::exists(fs::path(path) / "config.json", error))
     problems.push_back(loaded.complaint(key, "a Hugging Face folder", "a folder without config.json",
                                         "Name the folder that holds config.json and the weights."));
 }
@@ -54,8 +60,8 @@ void check_output(const LoadedRecipe& loaded, const std::string& path, std::vect
 std::vector<Complaint> missing_files(const LoadedRecipe& loaded) {
   const Recipe& recipe = loaded.recipe;
   std::vector<Complaint> problems;
-  if (recipe.teacher) check_model(loaded, "teacher.path", recipe.teacher->path, problems);
-  check_model(loaded, "student.path", recipe.student.path, problems);
+  if (recipe.teacher) check_model(loaded, "teacher.path", recipe.teacher->path, recipe.teacher->trust, problems);
+  check_model(loaded, "student.path", recipe.student.path, recipe.student.trust, problems);
   if (recipe.student.init) check_tokenizer(loaded, "student.init.tokenizer", recipe.student.init->tokenizer, problems);
   for (size_t i = 0; i < recipe.data.train.size(); ++i)
     check_source(loaded, "data.train." + std::to_string(i) + ".path", recipe.data.train[i].path, problems);

@@ -20,7 +20,7 @@ Needs only_logits() {
 
 }  // namespace
 
-LogitsForward logits_of(const Transformer& model) {
+LogitsForward logits_of(const StudentModel& model) {
   return [&model](const TokenBatch& batch) { return model.forward(batch, only_logits(), {}); };
 }
 

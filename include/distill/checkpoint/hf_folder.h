@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,12 @@ struct HfFolder {
 HfFolder open_hf_folder(const std::filesystem::path& path);
 // config.json alone.
 Json read_hf_config(const std::filesystem::path& path);
+
+// A model folder in one step: `write` fills a new folder under a temporary name beside `path`; it is synced and renamed. An
+// existing model folder is replaced only after the new one is complete, anything else is left alone (CreateError).
+void save_model_folder(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
+// What from_pretrained() reads beside config.json and the weights: tokenizer and template, byte for byte. `from` may be empty.
+void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
 
 struct HfSaveOptions {
   at::ScalarType dtype = at::kFloat;  // floating-point tensors are converted tensor by tensor

@@ -20,7 +20,7 @@ struct EvaluateOptions {
 
 // Answers with what logits need; runs under autocast and without gradients.
 using LogitsForward = std::function<ForwardOutput(const TokenBatch&)>;
-LogitsForward logits_of(const Transformer& model);
+LogitsForward logits_of(const StudentModel& model);
 LogitsForward logits_of(Teacher& teacher);
 
 // Measures `model` on every row once. `teacher` may be null: cross-entropy and perplexity only. Throws Stopped on a signal.
