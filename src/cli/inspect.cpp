@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <optional>
 
 #include "distill/checkpoint/hf_folder.h"
@@ -11,6 +10,7 @@
 #include "distill/cli/verbs_inspect.h"
 #include "distill/core/error.h"
 #include "distill/core/units.h"
+#include "distill/model/weight_map.h"
 #include "distill/spec/spec.h"
 #include "distill/tensor/dtype.h"
 #include "distill/tensor/shape.h"
@@ -45,20 +45,12 @@ std::vector<Row> read_rows(const TensorSource& source) {
 }
 
 void compare(ConfigReport& report, const std::vector<Row>& rows) {
-  std::map<std::string, const TensorMeta*> found;
-  for (const Row& row : rows) found[row.meta.name] = &row.meta;
-  for (const WeightRow& wanted : weight_rows(*report.spec)) {
-    const auto place = found.find(wanted.theirs);
-    if (place == found.end()) {
-      report.missing.push_back(wanted.theirs);
-    } else {
-      if (place->second->shape != wanted.shape)
-        report.misshapen.push_back(wanted.theirs + " " + shape_text(place->second->shape) + " instead of " +
-                                   shape_text(wanted.shape));
-      found.erase(place);
-    }
-  }
-  for (const auto& [name, meta] : found) report.unexpected.push_back(name);
+  std::vector<TensorMeta> tensors;
+  for (const Row& row : rows) tensors.push_back(row.meta);
+  WeightMatch match = match_weights(*report.spec, weight_rows(*report.spec), tensors);
+  report.missing = std::move(match.missing);
+  report.misshapen = std::move(match.misshapen);
+  report.unexpected = std::move(match.foreign);
 }
 
 std::optional<ConfigReport> read_config(const fs::path& path, const std::vector<Row>& rows) {

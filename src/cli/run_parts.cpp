@@ -86,6 +86,7 @@ ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
   options.attention_dropout = dropout.from_config ? spec.attention_dropout : dropout.rate;
   options.hidden_dropout = dropout.from_config ? spec.hidden_dropout : dropout.rate;
   options.embedding_dropout = dropout.from_config ? spec.embedding_dropout : dropout.rate;
+  options.classifier_dropout = dropout.from_config ? spec.classifier_dropout : dropout.rate;
   switch (recipe.train.gradient_checkpointing) {
     case GradientCheckpointing::automatic:  // what fits is decided by `plan`, which is not there yet
     case GradientCheckpointing::none:

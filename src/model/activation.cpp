@@ -5,6 +5,8 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/tanh_backward.h>
 #include <ATen/ops/threshold_backward.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -23,6 +25,8 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
       return at::gelu(x, "tanh");
     case Activation::relu:
       return at::relu(x);
+    case Activation::tanh:
+      return at::tanh(x);
   }
   throw Bug("unknown activation");
 }
@@ -39,6 +43,8 @@ at::Tensor activation_gradient(const at::Tensor& grad, const at::Tensor& x, Acti
       return at::gelu_backward(grad, x, "tanh");
     case Activation::relu:
       return at::threshold_backward(grad, x, 0);
+    case Activation::tanh:
+      return at::tanh_backward(grad, at::tanh(x));
   }
   throw Bug("unknown activation");
 }

@@ -23,7 +23,7 @@ at::Tensor before(const Norm& norm, const at::Tensor& x, const Linear& first) {
 
 // What attention adds to the residual stream, before any norm that follows.
 AttentionOutput Block::attend(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
-  const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, attention.q); };
+  const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, attention.first()); };
   const at::Tensor x_BTD = prepare();
   const CheapValue remade(lean(pass) && attention_norm.defined() ? x_BTD : at::Tensor(), prepare);
   AttentionOutput output = attention(x_BTD, pass, keep_probabilities);
@@ -32,7 +32,7 @@ AttentionOutput Block::attend(const at::Tensor& hidden_BTD, const ForwardPass& p
 }
 
 at::Tensor Block::feed_forward(const at::Tensor& hidden_BTD, const ForwardPass& pass) const {
-  const auto prepare = [this, hidden_BTD] { return before(mlp_norm, hidden_BTD, mlp.up); };
+  const auto prepare = [this, hidden_BTD] { return before(mlp_norm, hidden_BTD, mlp.first()); };
   const at::Tensor x_BTD = prepare();
   const CheapValue remade(lean(pass) && mlp_norm.defined() ? x_BTD : at::Tensor(), prepare);
   return pass.dropout(mlp(x_BTD, lean(pass)), pass.options().hidden_dropout, block_site(layer, BlockSite::mlp_out));
@@ -42,7 +42,7 @@ at::Tensor Block::feed_forward(const at::Tensor& hidden_BTD, const ForwardPass& 
 BlockOutput Block::run_parallel(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
   const AttentionOutput attended = attend(hidden_BTD, pass, keep_probabilities);
   if (mlp_norm.defined()) return {hidden_BTD + attended.mixed_BTD + feed_forward(hidden_BTD, pass), attended.probabilities_BHTT};
-  const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, mlp.up); };
+  const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, mlp.first()); };
   const at::Tensor x_BTD = prepare();
   const CheapValue remade(lean(pass) ? x_BTD : at::Tensor(), prepare);
   const at::Tensor fed_BTD =

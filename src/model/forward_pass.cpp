@@ -8,10 +8,11 @@
 
 namespace distill {
 
-ForwardPass::ForwardPass(const ModelSpec& spec, const Rotary* rotary, const TokenBatch& batch, const ForwardOptions& options,
+ForwardPass::ForwardPass(const ModelSpec& spec, const Rotaries& rotaries, const TokenBatch& batch, const ForwardOptions& options,
                          at::ScalarType wide_dtype)
     : batch_(batch), options_(options), causal_(spec.causal) {
-  if (rotary) rotary_ = rotary->tables(batch, wide_dtype);
+  if (rotaries.whole) rotary_ = rotaries.whole->tables(batch, wide_dtype);
+  if (rotaries.local) local_rotary_ = rotaries.local->tables(batch, wide_dtype);
 }
 
 at::Tensor ForwardPass::padding_BT() const { return batch_.documents_BT.lt(0); }

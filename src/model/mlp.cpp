@@ -5,10 +5,24 @@
 
 namespace distill {
 
+namespace {
+
+struct GateAndUp {
+  at::Tensor gate_BTF, up_BTF;  // gate undefined in a plain mlp
+};
+
+GateAndUp widen(const Mlp& mlp, const at::Tensor& x_BTD) {
+  if (!mlp.gate_up.weight.defined()) return {mlp.gated ? mlp.gate(x_BTD) : at::Tensor(), mlp.up(x_BTD)};
+  const at::Tensor both = mlp.gate_up(x_BTD);
+  const auto halves = both.split(both.size(-1) / 2, -1);
+  return {halves[0], halves[1]};
+}
+
+}  // namespace
+
 at::Tensor Mlp::operator()(const at::Tensor& x_BTD, bool lean) const {
-  const at::Tensor gate_BTF = gated ? gate(x_BTD) : at::Tensor();
-  const at::Tensor up_BTF = up(x_BTD);
-  const auto middle = [gate_BTF, up_BTF, kind = activation] {
+  const auto [gate_BTF, up_BTF] = widen(*this, x_BTD);
+  const auto middle = [gate_BTF = gate_BTF, up_BTF = up_BTF, kind = activation] {
     return gate_BTF.defined() ? gated_activation(gate_BTF, up_BTF, kind) : activate(up_BTF, kind);
   };
   const at::Tensor middle_BTF = middle();
@@ -18,8 +32,17 @@ at::Tensor Mlp::operator()(const at::Tensor& x_BTD, bool lean) const {
 
 Mlp make_mlp(const ModelSpec& spec, const WeightMap& weights, int64_t layer) {
   const std::string name = "layers." + std::to_string(layer) + ".mlp.";
-  return {spec.activation, spec.gated_mlp, spec.gated_mlp ? make_linear(weights, name + "gate") : Linear{},
-          make_linear(weights, name + "up"), make_linear(weights, name + "down")};
+  Mlp mlp;
+  mlp.activation = spec.activation;
+  mlp.gated = spec.gated_mlp;
+  mlp.down = make_linear(weights, name + "down");
+  if (spec.fused_gate_up) {
+    mlp.gate_up = make_linear(weights, name + "gate_up");
+    return mlp;
+  }
+  if (spec.gated_mlp) mlp.gate = make_linear(weights, name + "gate");
+  mlp.up = make_linear(weights, name + "up");
+  return mlp;
 }
 
 }  // namespace distill

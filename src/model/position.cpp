@@ -1,5 +1,6 @@
 // Rotary frequencies in float32 with the operations of transformers, so that tables agree at large positions too.
-// Scalings: linear https://kaiokendev.github.io/til, dynamic NTK, YaRN https://arxiv.org/abs/2309.00071, Llama 3.1.
+// Scalings: LongRoPE https://arxiv.org/abs/2402.13753, linear https://kaiokendev.github.io/til, dynamic NTK, YaRN
+// https://arxiv.org/abs/2309.00071, Llama 3.1.
 #include "distill/model/position.h"
 
 #include <ATen/TensorOperators.h>
@@ -7,6 +8,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -70,11 +72,21 @@ at::Tensor llama3_frequencies(const RopeSpec& rope) {
   return at::where((wavelength >= shortest).logical_and(wavelength <= longest), between, slowed);
 }
 
+at::Tensor long_frequencies(const RopeSpec& rope, const std::vector<double>& factors) {
+  const at::Tensor stretch = at::tensor(factors, at::kDouble).to(at::kFloat);
+  return 1.0 / (stretch * powers(rope.theta, rope.rotary_size));
+}
+
 double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
+double longrope_factor(const RopeSpec& rope) {
+  return rope.factor <= 1 ? 1 : std::sqrt(1 + std::log(rope.factor) / std::log(static_cast<double>(rope.original_max_positions)));
+}
+
 double attention_factor_of(const RopeSpec& rope) {
-  if (rope.scaling != RopeScaling::yarn) return 1;
+  if (rope.scaling != RopeScaling::yarn && rope.scaling != RopeScaling::longrope) return 1;
   if (rope.attention_factor) return *rope.attention_factor;
+  if (rope.scaling == RopeScaling::longrope) return longrope_factor(rope);
   if (rope.mscale.value_or(0) != 0 && rope.mscale_all_dim.value_or(0) != 0)
     return yarn_mscale(rope.factor, *rope.mscale) / yarn_mscale(rope.factor, *rope.mscale_all_dim);
   return yarn_mscale(rope.factor, 1);
@@ -82,8 +94,10 @@ double attention_factor_of(const RopeSpec& rope) {
 
 }  // namespace
 
-Rotary::Rotary(const ModelSpec& spec)
-    : rope_(spec.rope), max_positions_(spec.max_positions), attention_factor_(attention_factor_of(spec.rope)) {
+Rotary::Rotary(const RopeSpec& rope, int64_t max_positions)
+    : rope_(rope),
+      stretched_beyond_(rope.scaling == RopeScaling::longrope ? rope.original_max_positions : max_positions),
+      attention_factor_(attention_factor_of(rope)) {
   if (rope_.rotary_size <= 0 || rope_.rotary_size % 2 != 0)
     throw Bug("rotary size " + std::to_string(rope_.rotary_size) + " is not a positive even number");
 }
@@ -95,11 +109,13 @@ at::Tensor Rotary::inverse_frequencies(int64_t document_length) const {
     case RopeScaling::linear:
       return (1.0 / powers(rope_.theta, rope_.rotary_size)).div_(rope_.factor);
     case RopeScaling::dynamic:
-      return dynamic_frequencies(rope_, max_positions_, document_length);
+      return dynamic_frequencies(rope_, stretched_beyond_, document_length);
     case RopeScaling::yarn:
       return yarn_frequencies(rope_);
     case RopeScaling::llama3:
       return llama3_frequencies(rope_);
+    case RopeScaling::longrope:
+      return long_frequencies(rope_, document_length > stretched_beyond_ ? rope_.long_factors : rope_.short_factors);
   }
   throw Bug("unknown rope scaling");
 }
@@ -113,10 +129,10 @@ RotaryTables from_angles(const at::Tensor& angles_PR, double factor, at::Device 
 }  // namespace
 
 bool Rotary::length_matters(const TokenBatch& batch) const {
-  if (rope_.scaling != RopeScaling::dynamic) return false;
+  if (rope_.scaling != RopeScaling::dynamic && rope_.scaling != RopeScaling::longrope) return false;
   for (const auto& lengths : batch.document_lengths)
     for (int64_t length : lengths)
-      if (length > max_positions_) return true;
+      if (length > stretched_beyond_) return true;
   return false;
 }
 
@@ -129,7 +145,8 @@ RotaryTables Rotary::tables(const TokenBatch& batch, at::ScalarType dtype) const
   return tables;
 }
 
-// Dynamic scaling beyond the original length: every document has frequencies of its own length, and every token its own row.
+// Dynamic scaling and LongRoPE beyond the original length: every document has frequencies of its own length, and every token its
+// own row.
 RotaryTables Rotary::tables_per_token(const TokenBatch& batch, at::ScalarType dtype) const {
   std::vector<at::Tensor> pieces;
   for (const auto& lengths : batch.document_lengths) {

@@ -1,4 +1,4 @@
-// The decoder: embeddings, blocks, final norm, head.
+// Embeddings, blocks, final norm, head: decoders and encoders alike.
 #include "distill/model/transformer.h"
 
 #include <ATen/TensorOperators.h>
@@ -10,6 +10,7 @@
 #include "distill/model/block.h"
 #include "distill/model/checkpointing.h"
 #include "distill/model/embedding.h"
+#include "distill/model/task_head.h"
 #include "distill/model/weight_map.h"
 
 namespace distill {
@@ -17,11 +18,12 @@ namespace distill {
 struct Transformer::Parts {
   ModelSpec spec;
   WeightMap weights;
-  at::Tensor embedding_VD, position_embedding_PD;
-  std::optional<Rotary> rotary;
+  at::Tensor embedding_VD, position_embedding_PD, token_type_embedding_SD;
+  Norm embedding_norm;
+  Rotaries rotaries;
   std::vector<Block> blocks;
   Norm final_norm;
-  Head head;
+  TaskHead task_head;
   std::vector<NamedTensor> parameters;
 
   at::ScalarType wide_dtype() const { return embedding_VD.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
@@ -34,13 +36,6 @@ struct Transformer::Parts {
 namespace {
 
 bool is_rotary(PositionKind kind) { return kind == PositionKind::rotary || kind == PositionKind::rotary_interleaved; }
-
-// A causal decoder without the facts of an encoder; what this trunk cannot run is refused by name.
-void check_task(const ModelSpec& spec) {
-  if (spec.task == Task::causal_lm) return;
-  throw InputError({spec.architecture, "a causal language model", "another kind of model",
-                    "Encoders and classifiers are not available yet.", ""});
-}
 
 std::vector<NamedTensor> parameters_of(const WeightMap& weights) {
   std::vector<NamedTensor> parameters;
@@ -57,12 +52,10 @@ Transformer& Transformer::operator=(Transformer&&) noexcept = default;
 Transformer::~Transformer() = default;
 
 Transformer Transformer::load(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options) {
-  check_task(spec);
   return from_weights(spec, read_weights(spec, source, options));
 }
 
 Transformer Transformer::initialise(const ModelSpec& spec, uint64_t seed, const LoadOptions& options) {
-  check_task(spec);
   return from_weights(spec, fresh_weights(spec, seed, options));
 }
 
@@ -72,11 +65,13 @@ Transformer Transformer::from_weights(const ModelSpec& spec, const WeightMap& we
   parts->weights = weights;
   parts->embedding_VD = weights.get("embedding.weight");
   parts->position_embedding_PD = weights.get_or_none("position_embedding.weight");
-  if (is_rotary(spec.position)) parts->rotary.emplace(spec);
+  parts->token_type_embedding_SD = weights.get_or_none("token_type_embedding.weight");
+  parts->embedding_norm = make_norm(spec, weights, "embedding_norm");
+  if (is_rotary(spec.position)) parts->rotaries.whole.emplace(spec);
+  if (spec.local_rope) parts->rotaries.local.emplace(*spec.local_rope, spec.max_positions);
   for (int64_t layer = 0; layer < spec.num_layers; ++layer) parts->blocks.push_back(make_block(spec, weights, layer));
   parts->final_norm = make_norm(spec, weights, "final_norm");
-  parts->head = {spec.tie_embeddings ? parts->embedding_VD : weights.get("head.weight"), weights.get_or_none("head.bias"),
-                 spec.logit_soft_cap};
+  parts->task_head = make_task_head(spec, weights);
   parts->parameters = parameters_of(weights);
   return Transformer(std::move(parts));
 }
@@ -104,6 +99,8 @@ at::Tensor Transformer::Parts::embed_tokens(const ForwardPass& pass) const {
   at::Tensor hidden_BTD = embed(embedding_VD, pass.batch().ids_BT).to(wide_dtype());
   if (spec.embedding_scale != 1) hidden_BTD = hidden_BTD * spec.embedding_scale;
   if (position_embedding_PD.defined()) hidden_BTD = hidden_BTD + embed(position_embedding_PD, pass.batch().positions_BT);
+  if (token_type_embedding_SD.defined()) hidden_BTD = hidden_BTD + token_type_embedding_SD.select(0, 0);
+  if (embedding_norm.defined()) hidden_BTD = embedding_norm(hidden_BTD, wide_dtype());
   return pass.dropout(hidden_BTD, pass.options().embedding_dropout, embedding_site());
 }
 
@@ -123,10 +120,9 @@ at::Tensor Transformer::Parts::finish(const at::Tensor& hidden_BTD) const {
 ForwardOutput Transformer::forward(const TokenBatch& batch, const Needs& needs, const ForwardOptions& options) const {
   const Parts& parts = *parts_;
   check_batch(parts.spec, batch);
-  const auto pass =
-      std::make_shared<ForwardPass>(parts.spec, parts.rotary ? &*parts.rotary : nullptr, batch, options, parts.wide_dtype());
+  const auto pass = std::make_shared<ForwardPass>(parts.spec, parts.rotaries, batch, options, parts.wide_dtype());
   ForwardOutput output;
-  output.head = parts.head;
+  output.head = parts.task_head.head;
   const auto note = [&](int64_t layer, const at::Tensor& hidden_BTD) {
     if (needs.hidden_layers.count(layer)) output.hidden_BTD[layer] = hidden_BTD;
   };
@@ -137,8 +133,10 @@ ForwardOutput Transformer::forward(const TokenBatch& batch, const Needs& needs, 
     hidden_BTD = result.hidden_BTD;
     if (result.probabilities_BHTT.defined()) output.attention_BHTT[block.layer + 1] = result.probabilities_BHTT;
   }
-  output.final_hidden_BTD = parts.finish(hidden_BTD);
-  note(parts.spec.num_layers, output.final_hidden_BTD);
+  hidden_BTD = parts.finish(hidden_BTD);
+  note(parts.spec.num_layers, hidden_BTD);
+  output.final_hidden_BTD = parts.task_head(hidden_BTD, *pass);
+  if (needs.embedding) output.embedding_BD = mean_over_tokens(hidden_BTD, *pass);
   return output;
 }
 
@@ -146,8 +144,10 @@ namespace {
 
 // Does the part hold the weight of this name of ours? `layers.3` holds all of block 3; norms of a block are norms too.
 bool part_holds(const std::string& part, const std::string& ours) {
-  if (part == "embeddings") return ours.rfind("embedding.", 0) == 0 || ours.rfind("position_embedding.", 0) == 0;
-  if (part == "head") return ours.rfind("head.", 0) == 0;
+  const auto begins = [&](const char* start) { return ours.rfind(start, 0) == 0; };
+  if (part == "embeddings")
+    return begins("embedding.") || begins("position_embedding.") || begins("token_type_embedding.") || begins("embedding_norm.");
+  if (part == "head") return begins("head") || begins("tied_head.") || begins("classifier.") || begins("pooler.");
   if (part == "norms") return ours.find("norm.") != std::string::npos;
   return part.rfind("layers.", 0) == 0 && ours.rfind(part + ".", 0) == 0;
 }

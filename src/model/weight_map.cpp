@@ -10,12 +10,12 @@
 #include <ATen/ops/isfinite.h>
 
 #include <cmath>
-#include <sstream>
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
 #include "distill/core/log.h"
 #include "distill/core/random.h"
+#include "distill/tensor/shape.h"
 
 namespace distill {
 
@@ -43,13 +43,6 @@ const WeightRow* WeightMap::row_or_none(const std::string& ours) const {
 
 namespace {
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::ostringstream text;
-  for (size_t i = 0; i < shape.size(); ++i) text << (i ? ", " : "[") << shape[i];
-  text << (shape.empty() ? "[]" : "]");
-  return text.str();
-}
-
 // "a, b, c and 7 more"
 std::string listed(const std::vector<std::string>& names) {
   constexpr size_t kShown = 8;
@@ -59,47 +52,39 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-using MetaIndex = std::unordered_map<std::string, size_t>;
-
-MetaIndex index_of(const TensorSource& source) {
-  MetaIndex index;
-  for (size_t i = 0; i < source.tensors().size(); ++i) index[source.tensors()[i].name] = i;
-  return index;
-}
-
-bool ends_with(const std::string& text, const std::string& tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
-}
-
-// Old checkpoints carry buffers that follow from the config, and a copy of a tied head.
-bool known_surplus(const ModelSpec& spec, const std::string& name) {
-  return ends_with(name, "rotary_emb.inv_freq") || (spec.tie_embeddings && name == "lm_head.weight");
-}
-
-void check_names(const ModelSpec& spec, const std::vector<WeightRow>& rows, const TensorSource& source, const MetaIndex& index) {
-  std::vector<std::string> missing, extra, misshapen;
-  std::unordered_map<std::string, bool> wanted;
-  for (const WeightRow& row : rows) {
-    wanted[row.theirs] = true;
-    const auto found = index.find(row.theirs);
-    if (found == index.end()) {
-      missing.push_back(row.theirs);
-    } else if (const TensorMeta& meta = source.tensors()[found->second]; meta.shape != row.shape) {
-      misshapen.push_back(row.theirs + " is " + shape_text(meta.shape) + " instead of " + shape_text(row.shape));
+// What no row asked for.
+void sort_surplus(const ModelSpec& spec, const std::vector<TensorMeta>& tensors, const std::vector<bool>& taken,
+                  WeightMatch& match) {
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (taken[i]) continue;
+    switch (kind_of_surplus(spec, tensors[i].name)) {
+      case Surplus::buffer:
+        break;
+      case Surplus::tied_head:
+        match.tied_head = i;
+        break;
+      case Surplus::other_head:
+        match.other_heads.push_back(tensors[i].name);
+        break;
+      case Surplus::foreign:
+        match.foreign.push_back(tensors[i].name);
+        break;
     }
   }
-  for (const TensorMeta& meta : source.tensors())
-    if (!wanted.count(meta.name) && !known_surplus(spec, meta.name)) extra.push_back(meta.name);
-  if (missing.empty() && extra.empty() && misshapen.empty()) return;
+}
+
+void check_match(const ModelSpec& spec, size_t num_rows, const TensorSource& source, const WeightMatch& match) {
+  if (!match.other_heads.empty()) log::info(source.where() + ": not read by this task: " + listed(match.other_heads));
+  if (match.fits()) return;
   std::string found;
   const auto say = [&](const char* what, const std::vector<std::string>& names) {
     if (!names.empty()) found += (found.empty() ? "" : "; ") + std::to_string(names.size()) + " " + what + ": " + listed(names);
   };
-  say("missing", missing);
-  say("misshapen", misshapen);
-  say("extra", extra);
+  say("missing", match.missing);
+  say("misshapen", match.misshapen);
+  say("extra", match.foreign);
   throw InputError({source.where(),
-                    "the " + std::to_string(rows.size()) + " tensors that config.json describes (" + spec.model_type + ", " +
+                    "the " + std::to_string(num_rows) + " tensors that config.json describes (" + spec.model_type + ", " +
                         std::to_string(spec.num_layers) + " layers, hidden size " + std::to_string(spec.hidden_size) + ")",
                     found,
                     "Check that config.json and the weights belong to the same model; `distill inspect` lists the tensors.", ""});
@@ -139,33 +124,55 @@ void report(const TensorSource& source, const Findings& findings, at::ScalarType
               listed(findings.overflowed) + ". Use bfloat16 or float32.");
 }
 
-void warn_of_ignored_head(const ModelSpec& spec, const TensorSource& source, const MetaIndex& index, const WeightMap& weights) {
-  const auto copy = index.find("lm_head.weight");
-  if (!spec.tie_embeddings || copy == index.end() || weights.row_or_none("head.weight")) return;
-  const at::Tensor& embedding = weights.get("embedding.weight");
-  if (source.tensors()[copy->second].shape == embedding.sizes().vec() &&
-      at::equal(source.read(copy->second, embedding.scalar_type(), embedding.device()), embedding))
+void warn_of_other_tied_head(const TensorSource& source, size_t copy, const at::Tensor& embedding) {
+  if (source.tensors()[copy].shape == embedding.sizes().vec() &&
+      at::equal(source.read(copy, embedding.scalar_type(), embedding.device()), embedding))
     return;
-  log::warn(source.where() + ": lm_head.weight differs from the embedding, but config.json ties them; the embedding is used.");
+  log::warn(source.where() + ": " + source.tensors()[copy].name +
+            " differs from the embedding, but config.json ties them; the embedding is used.");
 }
 
 }  // namespace
 
+WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& rows, const std::vector<TensorMeta>& tensors) {
+  std::unordered_map<std::string, size_t> index;
+  for (size_t i = 0; i < tensors.size(); ++i) index[tensors[i].name] = i;
+  WeightMatch match;
+  std::vector<bool> taken(tensors.size(), false);
+  for (const WeightRow& row : rows) {
+    match.places.emplace_back();
+    for (const std::string& name : checkpoint_names(spec, row)) {
+      const auto found = index.find(name);
+      if (found == index.end()) continue;
+      match.places.back() = found->second;
+      taken[found->second] = true;
+      const TensorMeta& meta = tensors[found->second];
+      if (meta.shape != row.shape)
+        match.misshapen.push_back(name + " is " + shape_text(meta.shape) + " instead of " + shape_text(row.shape));
+      break;
+    }
+    if (!match.places.back() && !row.carried) match.missing.push_back(row.theirs);
+  }
+  sort_surplus(spec, tensors, taken, match);
+  return match;
+}
+
 WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options) {
-  const MetaIndex index = index_of(source);
   std::vector<WeightRow> rows = weight_rows(spec);
-  check_names(spec, rows, source, index);
+  const WeightMatch match = match_weights(spec, rows, source.tensors());
+  check_match(spec, rows.size(), source, match);
   WeightMap weights;
   Findings findings;
-  for (WeightRow& row : rows) {
-    const size_t place = index.at(row.theirs);
-    at::Tensor tensor = source.read(place, options.dtype, options.device);
-    examine(source, place, tensor, findings);
-    weights.add(std::move(row), tensor);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!match.places[i]) continue;
+    const at::Tensor tensor = source.read(*match.places[i], options.dtype, options.device);
+    examine(source, *match.places[i], tensor, findings);
+    weights.add(std::move(rows[i]), tensor);
   }
   report(source, findings, options.dtype);
-  warn_of_ignored_head(spec, source, index, weights);
-  for (size_t i = 0; i < rows.size(); ++i) weights.tensor(i).set_requires_grad(options.trainable);
+  if (match.tied_head) warn_of_other_tied_head(source, *match.tied_head, weights.get("embedding.weight"));
+  for (size_t i = 0; i < weights.rows().size(); ++i)
+    weights.tensor(i).set_requires_grad(options.trainable && !weights.rows()[i].carried);
   return weights;
 }
 
@@ -175,7 +182,7 @@ bool is_norm(const std::string& ours) { return ours.find("norm") != std::string:
 
 at::Tensor fresh(const ModelSpec& spec, uint64_t seed, const WeightRow& row) {
   const auto type = at::TensorOptions().dtype(at::kFloat);
-  if (ends_with(row.ours, ".bias")) return at::full(row.shape, 0.0, type);
+  if (row.ours.ends_with(".bias")) return at::full(row.shape, 0.0, type);
   if (is_norm(row.ours)) return at::full(row.shape, spec.norm == NormKind::rms_plus_one ? 0.0 : 1.0, type);
   at::Tensor tensor = at::empty(row.shape, type);
   float* data = tensor.mutable_data_ptr<float>();
@@ -192,6 +199,7 @@ at::Tensor fresh(const ModelSpec& spec, uint64_t seed, const WeightRow& row) {
 WeightMap fresh_weights(const ModelSpec& spec, uint64_t seed, const LoadOptions& options) {
   WeightMap weights;
   for (WeightRow& row : weight_rows(spec)) {
+    if (row.carried) continue;
     at::Tensor tensor = fresh(spec, seed, row).to(options.device, options.dtype);
     weights.add(std::move(row), tensor.set_requires_grad(options.trainable));
   }

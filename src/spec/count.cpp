@@ -30,7 +30,8 @@ double forward_flops_per_token(const ModelSpec& spec, int64_t sequence_length) {
   const auto kv_width = static_cast<double>(spec.num_kv_heads * spec.head_size);
   const double mlp = (spec.gated_mlp ? 3 : 2) * hidden * static_cast<double>(spec.intermediate_size);
   const auto matrices = static_cast<double>(spec.num_layers) * (hidden * (2 * width + 2 * kv_width) + mlp);
-  double total = 2 * (matrices + hidden * static_cast<double>(spec.vocab_size));
+  const double transform = spec.head_transform ? hidden * hidden : 0;
+  double total = 2 * (matrices + transform + hidden * static_cast<double>(spec.head_width()));
   for (const LayerSpec& layer : spec.layers)
     total += 4 * width * mean_context(spec, layer, std::max<int64_t>(sequence_length, 1));
   return total;

@@ -8,41 +8,34 @@
 namespace distill {
 
 std::span<const Family* const> families() {
-  static constexpr const Family* kFamilies[] = {&kLlama, &kQwen2};
+  static constexpr const Family* kFamilies[] = {&kLlama, &kMistral, &kQwen2, &kQwen3,   &kGemma, &kGemma2,    &kGemma3,
+                                                &kPhi3,  &kGpt2,    &kGptj,  &kGptNeoX, &kBert,  &kDistilBert};
   return kFamilies;
+}
+
+const Architecture* find_architecture(const Family& family, const std::string& name) {
+  for (const Architecture& architecture : family.architectures)
+    if (name == architecture.name) return &architecture;
+  return nullptr;
 }
 
 const Family* find_family(const std::string& architecture) {
   for (const Family* family : families())
-    if (architecture == family->architecture) return family;
+    if (find_architecture(*family, architecture)) return family;
   return nullptr;
 }
 
 bool is_planned(const std::string& architecture_or_model_type) {
   static constexpr std::string_view kPlanned[] = {"LlamaModel",
                                                   "LlamaForSequenceClassification",
+                                                  "MistralForSequenceClassification",
                                                   "Qwen2Model",
+                                                  "Qwen3Model",
                                                   "Qwen2ForSequenceClassification",
-                                                  "MistralForCausalLM",
-                                                  "mistral",
-                                                  "Qwen3ForCausalLM",
-                                                  "qwen3",
-                                                  "GemmaForCausalLM",
-                                                  "gemma",
-                                                  "Gemma2ForCausalLM",
-                                                  "gemma2",
-                                                  "Gemma3ForCausalLM",
-                                                  "gemma3_text",
+                                                  "Qwen3ForSequenceClassification",
+                                                  "GPT2ForSequenceClassification",
                                                   "PhiForCausalLM",
                                                   "phi",
-                                                  "Phi3ForCausalLM",
-                                                  "phi3",
-                                                  "GPT2LMHeadModel",
-                                                  "gpt2",
-                                                  "GPTNeoXForCausalLM",
-                                                  "gpt_neox",
-                                                  "GPTJForCausalLM",
-                                                  "gptj",
                                                   "OPTForCausalLM",
                                                   "opt",
                                                   "StableLmForCausalLM",
@@ -53,16 +46,10 @@ bool is_planned(const std::string& architecture_or_model_type) {
                                                   "olmo2",
                                                   "CohereForCausalLM",
                                                   "cohere",
-                                                  "BertForMaskedLM",
-                                                  "bert",
-                                                  "BertForSequenceClassification",
-                                                  "BertModel",
                                                   "RobertaForMaskedLM",
                                                   "roberta",
                                                   "RobertaForSequenceClassification",
-                                                  "DistilBertForMaskedLM",
-                                                  "distilbert",
-                                                  "DistilBertForSequenceClassification"};
+                                                  "RobertaModel"};
   for (const std::string_view word : kPlanned)
     if (architecture_or_model_type == word) return true;
   return false;

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "distill/spec/spec.h"
@@ -17,21 +18,50 @@ struct WeightName {
   const char* ours;
   const char* theirs;
   WeightTransform transform = WeightTransform::none;
+  const char* also = nullptr;  // another name that is met
+};
+
+// What config.json calls the numbers that every family has. nullptr: the family has no such key.
+struct ConfigKeys {
+  const char* hidden_size = "hidden_size";
+  const char* intermediate_size = "intermediate_size";
+  const char* num_layers = "num_hidden_layers";
+  const char* num_heads = "num_attention_heads";
+  const char* num_kv_heads = nullptr;
+  const char* head_size = nullptr;
+  const char* activation = "hidden_act";
+  const char* default_activation = "silu";
+  const char* norm_eps = "rms_norm_eps";
+  double default_norm_eps = 1e-6;
+  const char* attention_dropout = "attention_dropout";
+  double default_attention_dropout = 0;
+  bool four_times_wider = false;  // intermediate_size is 4 * hidden_size when it is not written
+};
+
+// A class of transformers and what it is for.
+struct Architecture {
+  const char* name;
+  Task task;
 };
 
 struct Family {
-  const char* model_type;  // config.json's words
-  const char* architecture;
+  const char* model_type;                       // config.json's word
+  std::span<const Architecture> architectures;  // the first one when config.json names none
+  ConfigKeys keys;
+  const char* base_prefix;                    // of weights that a checkpoint of the bare model names without it
+  std::span<const std::string_view> buffers;  // ends of names that hold nothing but what follows from config.json
   // Reads the keys that this family gives a meaning to. Sizes that every family shares are already in the spec.
   void (*read_facts)(ConfigReader& config, ModelSpec& spec);
   std::span<const WeightName> (*names)();
 };
 
-extern const Family kLlama;  // families/llama.cpp
-extern const Family kQwen2;  // families/qwen2.cpp
+extern const Family kLlama, kMistral, kQwen2, kQwen3, kPhi3;  // one file each under families/
+extern const Family kGemma, kGemma2, kGemma3, kGpt2, kGptj, kGptNeoX;
+extern const Family kBert, kDistilBert;
 
 std::span<const Family* const> families();
 const Family* find_family(const std::string& architecture);
+const Architecture* find_architecture(const Family& family, const std::string& name);
 // A class of transformers that will come later, or another head of a family that is here.
 bool is_planned(const std::string& architecture_or_model_type);
 // The family whose checkpoint this spec describes; Bug when read_spec did not make it.
@@ -39,5 +69,14 @@ const Family& family_of(const ModelSpec& spec);
 
 // The names that LlamaForCausalLM gave to weights, which many later families kept.
 std::span<const WeightName> llama_weight_names();
+// A name of ours or theirs with the number of the block in its place.
+std::string with_layer(std::string_view pattern, const std::string& layer);
+
+// Readers of keys that several families share.
+// Layers from `max_window_layers` on see a window, unless `layer_types` says it layer by layer (qwen2, qwen3).
+void read_upper_windows(ConfigReader& config, ModelSpec& spec);
+// `layer_types` or, without it, what `is_full` says of a layer's number (gemma2, gemma3).
+void read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window, bool (*is_full)(int64_t layer, int64_t pattern),
+                      int64_t pattern);
 
 }  // namespace distill

@@ -35,6 +35,7 @@ constexpr const char* kHarmless[] = {"_attn_implementation",
                                      "use_bfloat16",
                                      "output_attentions",
                                      "output_hidden_states",
+                                     "output_past",
                                      "output_scores",
                                      "return_dict",
                                      "return_dict_in_generate",
@@ -85,20 +86,27 @@ constexpr const char* kHarmless[] = {"_attn_implementation",
 
 [[noreturn]] void refuse_architecture(const std::string& where, const std::string& found) {
   std::string available;
-  for (const Family* family : families()) available += (available.empty() ? "" : ", ") + std::string(family->architecture);
+  for (const Family* family : families())
+    for (const Architecture& one : family->architectures) available += (available.empty() ? "" : ", ") + std::string(one.name);
   const bool planned = is_planned(found);
   throw InputError({where, "an architecture that is available (" + available + ")", found,
                     planned ? found + " is not available yet." : "Choose a model of one of these architectures.", ""});
 }
 
+// A family and what its model is for.
+struct Choice {
+  const Family* family;
+  Task task;
+};
+
 // By the entry of `architectures`; a config written by hand may give `model_type` alone.
-const Family& choose_family(ConfigReader& config) {
+Choice choose_family(ConfigReader& config) {
   const Json* list = config.find("architectures");
   const std::string type = config.word_or("model_type", "");
   if (!list || (list->is_array() && list->empty())) {
     if (type.empty()) config.refuse("architectures", "a list with the model's class", "none");
     for (const Family* family : families())
-      if (type == family->model_type) return *family;
+      if (type == family->model_type) return {family, family->architectures.front().task};
     refuse_architecture(config.where(), type);
   }
   if (!list->is_array() || list->size() != 1 || !list->front().is_string())
@@ -108,30 +116,74 @@ const Family& choose_family(ConfigReader& config) {
   if (!family) refuse_architecture(config.where(), name);
   if (!type.empty() && type != family->model_type)
     config.refuse("model_type", std::string("\"") + family->model_type + "\" for " + name, "\"" + type + "\"");
-  return *family;
+  return {family, find_architecture(*family, name)->task};
 }
 
-Activation read_activation(ConfigReader& config) {
-  const std::string word = config.word_or("hidden_act", "silu");
+constexpr std::pair<Task, const char*> kTaskWords[] = {{Task::causal_lm, "causal_lm"},
+                                                       {Task::masked_lm, "masked_lm"},
+                                                       {Task::sequence_classification, "sequence_classification"},
+                                                       {Task::embedding, "embedding"}};
+
+// The class that the family has for the task: the first one, as some tasks have several.
+const Architecture& class_for(const Family& family, Task task, const ConfigReader& config) {
+  std::string words;
+  for (const Architecture& one : family.architectures) {
+    if (one.task == task) return one;
+    for (const auto& [known, word] : kTaskWords)
+      if (known == one.task && words.find(word) == words.npos) words += (words.empty() ? "" : ", ") + std::string(word);
+  }
+  std::string found;
+  for (const auto& [known, word] : kTaskWords)
+    if (known == task) found = word;
+  throw InputError({config.where(), std::string("a task that ") + family.model_type + " models are built for (" + words + ")",
+                    found, "Choose another model, or another `task`.", ""});
+}
+
+Activation read_activation(ConfigReader& config, const ConfigKeys& keys) {
+  const std::string word = config.word_or(keys.activation, keys.default_activation);
   if (word == "silu" || word == "swish") return Activation::silu;
   if (word == "gelu" || word == "gelu_python") return Activation::gelu;
   for (const char* tanh_form : {"gelu_pytorch_tanh", "gelu_python_tanh", "gelu_new", "gelu_fast"})
     if (word == tanh_form) return Activation::gelu_tanh;
   if (word == "relu") return Activation::relu;
-  config.refuse("hidden_act", "silu, gelu, gelu_pytorch_tanh or relu", "\"" + word + "\"");
+  config.refuse(keys.activation, "silu, gelu, gelu_pytorch_tanh or relu", "\"" + word + "\"");
 }
 
-void read_sizes(ConfigReader& config, ModelSpec& spec) {
+void read_sizes(ConfigReader& config, const ConfigKeys& keys, ModelSpec& spec) {
   spec.vocab_size = config.size("vocab_size");
-  spec.hidden_size = config.size("hidden_size");
-  spec.intermediate_size = config.size("intermediate_size");
-  spec.num_layers = config.size("num_hidden_layers", kMaxLayers);
-  spec.num_heads = config.size("num_attention_heads");
+  spec.hidden_size = config.size(keys.hidden_size);
+  if (keys.four_times_wider && !config.find(keys.intermediate_size)) {
+    config.harmless(keys.intermediate_size);
+    spec.intermediate_size = 4 * spec.hidden_size;
+  } else {
+    spec.intermediate_size = config.size(keys.intermediate_size);
+  }
+  spec.num_layers = config.size(keys.num_layers, kMaxLayers);
+  spec.num_heads = config.size(keys.num_heads);
+  spec.num_kv_heads = keys.num_kv_heads ? config.size_or(keys.num_kv_heads, spec.num_heads) : spec.num_heads;
   spec.layers.resize(static_cast<size_t>(spec.num_layers));
-  if (!config.find("head_dim") && spec.hidden_size % spec.num_heads != 0)
-    config.refuse("hidden_size", "a multiple of num_attention_heads (" + std::to_string(spec.num_heads) + ")",
+  const bool own_head_size = keys.head_size && config.find(keys.head_size);
+  if (!own_head_size && spec.hidden_size % spec.num_heads != 0)
+    config.refuse(keys.hidden_size, std::string("a multiple of ") + keys.num_heads + " (" + std::to_string(spec.num_heads) + ")",
                   std::to_string(spec.hidden_size));
-  spec.head_size = config.size_or("head_dim", spec.hidden_size / spec.num_heads);
+  spec.head_size = own_head_size ? config.size(keys.head_size) : spec.hidden_size / spec.num_heads;
+}
+
+// Classes by `id2label`, whose keys are 0, 1, ...; `num_labels` alone in configs written by hand; transformers takes 2.
+int64_t read_num_classes(ConfigReader& config) {
+  config.must_be("problem_type", "single_label_classification");
+  const Json* labels = config.find("id2label");
+  const int64_t written = config.size_or("num_labels", 0, 1 << 24);
+  if (!labels) return written ? written : 2;
+  if (!labels->is_object() || labels->empty())
+    config.refuse("id2label", "an object with a name for every class", short_text(*labels));
+  for (size_t i = 0; i < labels->size(); ++i)
+    if (!labels->contains(std::to_string(i)))
+      config.refuse("id2label", "the keys \"0\" to \"" + std::to_string(labels->size() - 1) + "\"", short_text(*labels));
+  const auto count = static_cast<int64_t>(labels->size());
+  if (written && written != count)
+    config.refuse("num_labels", "the number of entries of id2label (" + std::to_string(count) + ")", std::to_string(written));
+  return count;
 }
 
 // Ids that no row of the embedding has are met on the hub (pad_token_id -1): they name no token.
@@ -171,16 +223,17 @@ void refuse_variants(ConfigReader& config) {
   if (const Json* quantization = config.find("quantization_config"))
     throw InputError({config.where(), "weights that are not quantised", "\"quantization_config\": " + short_text(*quantization),
                       "Quantised checkpoints are not available yet: take the original in float16, bfloat16 or float32.", ""});
-  if (const Json* code = config.find("auto_map"))
-    throw InputError({config.where(), "an architecture that is built in", "\"auto_map\": " + short_text(*code),
-                      "This model brings its own Python code, which is never run. Choose a model without it.", ""});
+  config.harmless("auto_map");  // code that a checkpoint brings is never run; the built-in architecture of that name is
 }
 
-void check_rates(ConfigReader& config, const ModelSpec& spec) {
-  if (!(spec.norm_eps > 0 && spec.norm_eps < 1))
-    config.refuse("rms_norm_eps", "between 0 and 1", short_text(Json(spec.norm_eps)));
+void check_rates(ConfigReader& config, const ConfigKeys& keys, const ModelSpec& spec) {
+  if (!(spec.norm_eps > 0 && spec.norm_eps < 1)) config.refuse(keys.norm_eps, "between 0 and 1", short_text(Json(spec.norm_eps)));
   if (!(spec.attention_dropout >= 0 && spec.attention_dropout < 1))
-    config.refuse("attention_dropout", "a rate of at least 0 and below 1", short_text(Json(spec.attention_dropout)));
+    config.refuse(keys.attention_dropout, "a rate of at least 0 and below 1", short_text(Json(spec.attention_dropout)));
+  for (const double rate : {spec.hidden_dropout, spec.embedding_dropout, spec.classifier_dropout})
+    if (!(rate >= 0 && rate < 1))
+      throw InputError(
+          {config.where(), "dropout rates of at least 0 and below 1", short_text(Json(rate)), "Correct the rate.", ""});
   if (!(spec.initializer_range >= 0 && spec.initializer_range <= 1))
     config.refuse("initializer_range", "between 0 and 1", short_text(Json(spec.initializer_range)));
 }
@@ -193,7 +246,9 @@ void check_sizes(ConfigReader& config, const ModelSpec& spec) {
   const auto layers = static_cast<double>(spec.num_layers), hidden = static_cast<double>(spec.hidden_size);
   const auto heads = static_cast<double>(spec.num_heads), head_size = static_cast<double>(spec.head_size);
   const double block = hidden * (2 * heads * head_size + 3 * static_cast<double>(spec.intermediate_size));
-  const double total = layers * block + 2 * static_cast<double>(spec.vocab_size) * hidden;
+  const double tables = 2 * static_cast<double>(spec.vocab_size) + static_cast<double>(spec.num_classes) +
+                        (spec.position == PositionKind::learned ? static_cast<double>(spec.max_positions) : 0);
+  const double total = layers * block + tables * hidden;
   if (total > static_cast<double>(kMaxParameters))
     throw InputError({config.where(), "sizes of a model that can exist",
                       short_text(Json(total)) + " parameters from vocab_size, "
@@ -204,21 +259,25 @@ void check_sizes(ConfigReader& config, const ModelSpec& spec) {
 }  // namespace
 
 ModelSpec read_spec(const Json& json, const std::string& where, std::optional<Task> task) {
-  if (task && *task != Task::causal_lm) throw Bug("tasks come with the encoders");
   ConfigReader config(json, where);
-  const Family& family = choose_family(config);
+  const Choice choice = choose_family(config);
+  const Family& family = *choice.family;
   ModelSpec spec;
   spec.model_type = family.model_type;
-  spec.architecture = family.architecture;
+  spec.task = task.value_or(choice.task);
+  spec.architecture = class_for(family, spec.task, config).name;
   refuse_variants(config);
-  read_sizes(config, spec);
-  spec.activation = read_activation(config);
-  spec.attention_dropout = config.number_or("attention_dropout", 0);
+  read_sizes(config, family.keys, spec);
+  if (spec.task == Task::sequence_classification) spec.num_classes = read_num_classes(config);
+  spec.activation = read_activation(config, family.keys);
+  spec.norm_eps =
+      family.keys.norm_eps ? config.number_or(family.keys.norm_eps, family.keys.default_norm_eps) : family.keys.default_norm_eps;
+  spec.attention_dropout = config.number_or(family.keys.attention_dropout, family.keys.default_attention_dropout);
   spec.initializer_range = config.number_or("initializer_range", 0.02);
   read_token_ids(config, spec);
   spec.stored_dtype = read_dtype(config);
   family.read_facts(config, spec);
-  check_rates(config, spec);
+  check_rates(config, family.keys, spec);
   check_sizes(config, spec);
   for (const char* key : kHarmless) config.harmless(key);
   config.refuse_the_rest();

@@ -1,6 +1,8 @@
 #include "rope_config.h"
 
 #include <array>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "distill/core/error.h"
@@ -8,11 +10,10 @@
 namespace distill {
 namespace {
 
-constexpr std::pair<const char*, RopeScaling> kTypes[] = {{"default", RopeScaling::none},
-                                                          {"linear", RopeScaling::linear},
-                                                          {"dynamic", RopeScaling::dynamic},
-                                                          {"yarn", RopeScaling::yarn},
-                                                          {"llama3", RopeScaling::llama3}};
+constexpr std::pair<const char*, RopeScaling> kTypes[] = {{"default", RopeScaling::none},    {"linear", RopeScaling::linear},
+                                                          {"dynamic", RopeScaling::dynamic}, {"yarn", RopeScaling::yarn},
+                                                          {"llama3", RopeScaling::llama3},   {"longrope", RopeScaling::longrope},
+                                                          {"su", RopeScaling::longrope}};  // of the first Phi-3
 
 // The one object that describes the scaling, under either name; nullptr when there is none.
 const Json* find_parameters(ConfigReader& config, std::string& name) {
@@ -29,12 +30,13 @@ RopeScaling read_type(ConfigReader& parameters) {
   const std::string word = parameters.word_or("rope_type", old_word);
   for (const auto& [name, scaling] : kTypes)
     if (word == name) return scaling;
-  for (const char* planned : {"longrope", "su", "mrope", "proportional"}) {
+  for (const char* planned : {"mrope", "proportional"}) {
     if (word == planned)
-      throw InputError({parameters.where(), "a kind of rope scaling that is built (default, linear, dynamic, yarn, llama3)", word,
+      throw InputError({parameters.where(),
+                        "a kind of rope scaling that is built (default, linear, dynamic, yarn, llama3, longrope)", word,
                         "The rope scaling \"" + word + "\" is not available yet.", ""});
   }
-  parameters.refuse("rope_type", "default, linear, dynamic, yarn or llama3", "\"" + word + "\"");
+  parameters.refuse("rope_type", "default, linear, dynamic, yarn, llama3 or longrope", "\"" + word + "\"");
 }
 
 double positive(ConfigReader& parameters, const char* key, double fallback) {
@@ -94,6 +96,32 @@ void read_yarn(ConfigReader& config, ConfigReader& parameters, const ModelSpec& 
   parameters.harmless("finetuned");
 }
 
+std::vector<double> read_factors(ConfigReader& parameters, const char* key, const RopeSpec& rope) {
+  const Json* list = parameters.find(key);
+  const auto wanted = static_cast<size_t>(rope.rotary_size / 2);
+  if (!list || !list->is_array() || list->size() != wanted)
+    parameters.refuse(key, "a list of " + std::to_string(wanted) + " numbers", list ? short_text(*list) : "none");
+  std::vector<double> factors;
+  for (const Json& entry : *list) {
+    if (!entry.is_number() || !(entry.get<double>() > 0) || !std::isfinite(entry.get<double>()))
+      parameters.refuse(key, "numbers above 0", short_text(entry));
+    factors.push_back(entry.get<double>());
+  }
+  return factors;
+}
+
+void read_longrope(ConfigReader& config, ConfigReader& parameters, const ModelSpec& spec, RopeSpec& rope) {
+  rope.original_max_positions = read_original_positions(config, parameters, spec);
+  if (rope.original_max_positions < 2)
+    parameters.refuse("original_max_position_embeddings", "at least 2", std::to_string(rope.original_max_positions));
+  rope.factor =
+      positive(parameters, "factor", static_cast<double>(spec.max_positions) / static_cast<double>(rope.original_max_positions));
+  rope.attention_factor = optional_number(parameters, "attention_factor");
+  rope.short_factors = read_factors(parameters, "short_factor", rope);
+  rope.long_factors = read_factors(parameters, "long_factor", rope);
+  for (const char* key : {"short_mscale", "long_mscale"}) parameters.must_be(key, Json());
+}
+
 // Linear and dynamic scaling know no original length but max_position_embeddings.
 void read_simple(ConfigReader& config, ConfigReader& parameters, const ModelSpec& spec, RopeSpec& rope) {
   rope.factor = required(parameters, "factor");
@@ -116,36 +144,80 @@ void read_scaling(ConfigReader& config, ConfigReader& parameters, const ModelSpe
       return read_yarn(config, parameters, spec, rope);
     case RopeScaling::llama3:
       return read_llama3(config, parameters, spec, rope);
+    case RopeScaling::longrope:
+      return read_longrope(config, parameters, spec, rope);
   }
+}
+
+int64_t rotated_channels(ConfigReader& config, const ModelSpec& spec, double share) {
+  if (!(share > 0 && share <= 1)) config.refuse("partial_rotary_factor", "above 0 and at most 1", short_text(Json(share)));
+  const auto size = static_cast<int64_t>(static_cast<double>(spec.head_size) * share);
+  if (size % 2 != 0 || size == 0)
+    config.refuse("head_dim", "even, because positions rotate pairs of channels",
+                  std::to_string(spec.head_size) + (share < 1 ? " with " + std::to_string(size) + " rotated channels" : ""));
+  return size;
+}
+
+// A number that may stand beside the object, in it, or in both alike.
+double agreed(ConfigReader& config, const char* outside, ConfigReader* parameters, const char* inside, double fallback) {
+  const double value = positive(config, outside, fallback);
+  if (!parameters) return value;
+  const double inner = positive(*parameters, inside, value);
+  if (config.find(outside) && inner != value)
+    parameters->refuse(inside, "the same as the key outside (" + short_text(Json(value)) + ")", short_text(Json(inner)));
+  return inner;
+}
+
+double rotated_share(ConfigReader& config, ConfigReader* parameters, const RopeKeys& keys) {
+  if (keys.partial) return agreed(config, keys.partial, parameters, "partial_rotary_factor", keys.default_partial);
+  config.must_be("partial_rotary_factor", 1.0);
+  if (parameters) parameters->must_be("partial_rotary_factor", 1.0);
+  return 1;
+}
+
+RopeSpec read_one(ConfigReader& config, const Json* object, const std::string& name, const ModelSpec& spec, double default_theta,
+                  const RopeKeys& keys) {
+  RopeSpec rope;
+  rope.original_max_positions = spec.max_positions;
+  std::optional<ConfigReader> parameters;
+  if (object) parameters.emplace(*object, config.where(), name);
+  ConfigReader* inner = parameters ? &*parameters : nullptr;
+  rope.theta = agreed(config, keys.theta, inner, "rope_theta", default_theta);
+  rope.rotary_size = rotated_channels(config, spec, rotated_share(config, inner, keys));
+  if (inner) {
+    rope.scaling = read_type(*inner);
+    read_scaling(config, *inner, spec, rope);
+    inner->refuse_the_rest();
+  }
+  if (rope.theta <= 1 && rope.scaling == RopeScaling::yarn)
+    config.refuse(keys.theta, "above 1 with yarn", short_text(Json(rope.theta)));
+  config.harmless("original_max_position_embeddings");
+  return rope;
 }
 
 }  // namespace
 
-RopeSpec read_rope(ConfigReader& config, const ModelSpec& spec, double default_theta) {
-  RopeSpec rope;
-  rope.rotary_size = spec.head_size;
-  rope.original_max_positions = spec.max_positions;
-  rope.theta = positive(config, "rope_theta", default_theta);
-  config.must_be("partial_rotary_factor", 1.0);
-  if (rope.rotary_size % 2 != 0)
-    config.refuse("head_dim", "even, because positions rotate pairs of channels", std::to_string(spec.head_size));
+RopeSpec read_rope(ConfigReader& config, const ModelSpec& spec, double default_theta, const RopeKeys& keys) {
   std::string name;
-  if (const Json* object = find_parameters(config, name)) {
-    ConfigReader parameters(*object, config.where(), name);
-    const double theta = positive(parameters, "rope_theta", rope.theta);
-    if (config.find("rope_theta") && theta != rope.theta)
-      parameters.refuse("rope_theta", "the same as the key outside (" + short_text(Json(rope.theta)) + ")",
-                        short_text(Json(theta)));
-    rope.theta = theta;
-    parameters.must_be("partial_rotary_factor", 1.0);
-    rope.scaling = read_type(parameters);
-    read_scaling(config, parameters, spec, rope);
-    parameters.refuse_the_rest();
+  const Json* object = find_parameters(config, name);
+  return read_one(config, object, name, spec, default_theta, keys);
+}
+
+RopePair read_rope_pair(ConfigReader& config, const ModelSpec& spec, double full_theta, double sliding_theta) {
+  const RopeKeys sliding_keys{.theta = "rope_local_base_freq"};
+  const Json* both = config.find("rope_parameters");
+  if (!both) {
+    const Json* scaling = config.find("rope_scaling");
+    return {read_one(config, scaling, "rope_scaling.", spec, full_theta, {}),
+            read_one(config, nullptr, "", spec, sliding_theta, sliding_keys)};
   }
-  if (rope.theta <= 1 && rope.scaling == RopeScaling::yarn)
-    config.refuse("rope_theta", "above 1 with yarn", short_text(Json(rope.theta)));
-  config.harmless("original_max_position_embeddings");
-  return rope;
+  config.must_be("rope_scaling", Json());  // the older form beside the newer one would have to agree
+  ConfigReader parts(*both, config.where(), "rope_parameters.");
+  const Json* full = parts.find("full_attention");
+  const Json* sliding = parts.find("sliding_attention");
+  parts.refuse_the_rest();
+  return {read_one(config, full, "rope_parameters.full_attention.", spec, full_theta, {}),
+          read_one(config, sliding, "rope_parameters.sliding_attention.", spec, sliding_theta, sliding_keys)};
 }
 
 }  // namespace distill

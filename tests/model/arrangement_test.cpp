@@ -85,8 +85,8 @@ struct Plain {
   at::Tensor block(const at::Tensor& x, int64_t layer) const {
     const std::string name = "layers." + std::to_string(layer) + ".";
     if (spec.parallel_block) {
-      const at::Tensor normed = norm(x, name + "attention_norm");
-      return x + attention(normed, layer) + mlp(normed, layer);
+      const at::Tensor second = spec.shared_norm ? norm(x, name + "attention_norm") : norm(x, name + "mlp_norm");
+      return x + attention(norm(x, name + "attention_norm"), layer) + mlp(second, layer);
     }
     if (spec.placement == NormPlacement::post) {
       const at::Tensor middle = norm(x + attention(x, layer), name + "attention_post_norm");
@@ -164,11 +164,16 @@ TEST(Arrangement, SandwichWithSoftCapsPlusOneNormsWindowsAndScales) {
 TEST(Arrangement, ParallelBlocksWithPartialInterleavedRotary) {
   ModelSpec spec = small_spec();
   spec.norm = NormKind::layer;
-  spec.parallel_block = true;
+  spec.parallel_block = spec.shared_norm = true;
   spec.position = PositionKind::rotary_interleaved;
   spec.rope.rotary_size = 4;
   spec.gated_mlp = false;
   spec.activation = Activation::relu;
+  expect_equal_to_plain(spec);
+}
+TEST(Arrangement, ParallelBlocksWithANormForEachSublayer) {
+  ModelSpec spec = small_spec();
+  spec.parallel_block = true;
   expect_equal_to_plain(spec);
 }
 TEST(Arrangement, HeadNormsAndNoPositions) {

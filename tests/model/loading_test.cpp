@@ -98,8 +98,9 @@ TEST(Loading, OverflowInANarrowerTypeIsCountedAndNamed) {
 }
 
 TEST(Loading, ParametersAreTheStoredTensorsBitForBitUnderTheirNames) {
-  for (const char* name : {"llama_biased", "llama_tied", "qwen2_plain"}) {
-    const auto tensors = stored(name);
+  for (const char* name : kCases) {
+    auto tensors = stored(name);
+    if (std::string(name) == "bert_untied") tensors.erase("cls.predictions.bias");  // transformers' code never reads it then
     const Transformer model = load_case(name);
     EXPECT_EQ(model.parameters().size(), tensors.size());
     for (const NamedTensor& parameter : model.parameters()) {

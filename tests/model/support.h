@@ -106,6 +106,16 @@ inline std::map<std::string, at::Tensor> read_tensors(const std::filesystem::pat
 
 inline std::filesystem::path data_folder() { return test::test_data("model"); }
 
+// Every golden of scripts/goldens/make_models.py.
+inline constexpr const char* kCases[] = {
+    "llama_plain",   "llama_grouped", "llama_wide_heads", "llama_biased",      "llama_tied",         "llama_gelu",
+    "llama_linear",  "llama_dynamic", "llama_yarn",       "llama_yarn_mscale", "llama_yarn_factor",  "llama_llama3",
+    "qwen2_plain",   "qwen2_tied",    "qwen2_window",     "mistral_window",    "mistral_plain",      "qwen3_plain",
+    "qwen3_window",  "gemma_plain",   "gemma_biased",     "gemma2_plain",      "gemma2_uncapped",    "gemma3_plain",
+    "gemma3_scaled", "phi3_plain",    "phi3_partial",     "phi3_longrope",     "gpt2_plain",         "gpt2_scaled",
+    "gpt2_unscaled", "gptj_plain",    "gptj_inner",       "gpt_neox_parallel", "gpt_neox_serial",    "bert_masked",
+    "bert_untied",   "bert_classes",  "bert_embedding",   "distilbert_masked", "distilbert_classes", "distilbert_embedding"};
+
 inline Transformer load_case(const std::string& name, const LoadOptions& options = {}) {
   const std::filesystem::path folder = data_folder() / name;
   return Transformer::load(read_spec_file(folder.string()), *open_hf_folder(folder).weights, options);
@@ -115,6 +125,7 @@ inline Transformer load_case(const std::string& name, const LoadOptions& options
 inline Needs all_needs(const ModelSpec& spec) {
   Needs needs;
   needs.logits = true;
+  needs.embedding = true;
   for (int64_t l = 0; l <= spec.num_layers; ++l) needs.hidden_layers.insert(l);
   for (int64_t l = 1; l <= spec.num_layers; ++l) needs.attention_layers.insert(l);
   return needs;
@@ -169,7 +180,7 @@ inline WeightMap weights_for(const ModelSpec& spec, at::ScalarType dtype = at::k
     if (spec.qk_norm) add(block + "attention.q_norm.weight", {spec.head_size}, 1);
     if (spec.qk_norm) add(block + "attention.k_norm.weight", {spec.head_size}, 1);
     if (after) norm(block + "attention_post_norm", D);
-    if (before && !spec.parallel_block) norm(block + "mlp_norm", D);
+    if (before && !spec.shared_norm) norm(block + "mlp_norm", D);
     if (spec.gated_mlp) linear(block + "mlp.gate", spec.intermediate_size, D, spec.mlp_bias);
     linear(block + "mlp.up", spec.intermediate_size, D, spec.mlp_bias);
     linear(block + "mlp.down", D, spec.intermediate_size, spec.mlp_bias);

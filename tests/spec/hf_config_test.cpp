@@ -44,6 +44,7 @@ RopeScaling scaling_of(const std::string& word) {
   if (word == "dynamic") return RopeScaling::dynamic;
   if (word == "yarn") return RopeScaling::yarn;
   if (word == "llama3") return RopeScaling::llama3;
+  if (word == "longrope" || word == "su") return RopeScaling::longrope;
   EXPECT_EQ(word, "default");
   return RopeScaling::none;
 }
@@ -62,6 +63,18 @@ TEST(ReadSpec, FindsTheWeightsThatTransformersBuilds) {
   }
 }
 
+void expect_rope(const RopeSpec& found, const Json& rope, const ModelSpec& spec) {
+  EXPECT_EQ(found.scaling, scaling_of(rope["rope_type"]));
+  EXPECT_EQ(found.theta, rope["rope_theta"].get<double>());
+  if (found.scaling != RopeScaling::longrope) EXPECT_EQ(found.factor, rope.value("factor", 1.0));
+  EXPECT_EQ(found.original_max_positions, rope.value("original_max_position_embeddings", spec.max_positions));
+  EXPECT_EQ(found.low_freq_factor, rope.value("low_freq_factor", 1.0));
+  EXPECT_EQ(found.high_freq_factor, rope.value("high_freq_factor", 4.0));
+  EXPECT_EQ(found.long_factors, rope.value("long_factor", std::vector<double>()));
+  const double share = rope.value("partial_rotary_factor", 1.0);
+  EXPECT_EQ(found.rotary_size, static_cast<int64_t>(static_cast<double>(spec.head_size) * share));
+}
+
 TEST(ReadSpec, FindsTheFactsThatTransformersFinds) {
   for (const auto& [name, golden] : golden_cases().items()) {
     SCOPED_TRACE(name);
@@ -70,13 +83,9 @@ TEST(ReadSpec, FindsTheFactsThatTransformersFinds) {
     EXPECT_EQ(spec.norm_eps, golden["norm_eps"].get<double>());
     ASSERT_EQ(spec.layers.size(), golden["windows"].size());
     for (size_t l = 0; l < spec.layers.size(); ++l) EXPECT_EQ(spec.layers[l].window, golden["windows"][l].get<int64_t>());
-    const Json& rope = golden["rope"];
-    EXPECT_EQ(spec.rope.scaling, scaling_of(rope["rope_type"]));
-    EXPECT_EQ(spec.rope.theta, rope["rope_theta"].get<double>());
-    EXPECT_EQ(spec.rope.factor, rope.value("factor", 1.0));
-    EXPECT_EQ(spec.rope.original_max_positions, rope.value("original_max_position_embeddings", spec.max_positions));
-    EXPECT_EQ(spec.rope.low_freq_factor, rope.value("low_freq_factor", 1.0));
-    EXPECT_EQ(spec.rope.high_freq_factor, rope.value("high_freq_factor", 4.0));
+    EXPECT_EQ(spec.local_rope.has_value(), !golden["local_rope"].is_null());
+    if (spec.local_rope) expect_rope(*spec.local_rope, golden["local_rope"], spec);
+    if (!golden["rope"].is_null()) expect_rope(spec.rope, golden["rope"], spec);
   }
 }
 
@@ -160,12 +169,12 @@ TEST(ReadSpec, RefusesUnknownArchitecturesAndListsTheAvailableOnes) {
 }
 
 TEST(ReadSpec, SaysWhichArchitecturesComeLater) {
-  for (const char* name : {"MistralForCausalLM", "Qwen3ForCausalLM", "GemmaForCausalLM", "LlamaForSequenceClassification"})
+  for (const char* name : {"RobertaForMaskedLM", "OlmoForCausalLM", "PhiForCausalLM", "LlamaForSequenceClassification"})
     EXPECT_THAT(complaint_with(llama_config(), "architectures", Json::array({name})),
                 HasSubstr(std::string(name) + " is not available yet"));
   Json config = llama_config();
   config.erase("architectures");
-  EXPECT_THAT(complaint_with(config, "model_type", "gpt2"), HasSubstr("gpt2 is not available yet"));
+  EXPECT_THAT(complaint_with(config, "model_type", "opt"), HasSubstr("opt is not available yet"));
 }
 
 TEST(ReadSpec, RefusesAnUnknownKeyByNameAndSuggestsTheNearest) {
@@ -199,14 +208,13 @@ struct BadChange {
 TEST(ReadSpec, RefusesVariantsThatAreNotBuilt) {
   const BadChange changes[] = {
       {"quantization_config", {{"quant_method", "bitsandbytes"}}, "quantization_config"},
-      {"auto_map", {{"AutoModelForCausalLM", "modeling_x.XForCausalLM"}}, "auto_map"},
       {"pretraining_tp", 2, "pretraining_tp"},
       {"rope_interleaved", true, "rope_interleaved"},
       {"partial_rotary_factor", 0.5, "partial_rotary_factor"},
       {"is_encoder_decoder", true, "is_encoder_decoder"},
       {"model_type", "mistral", "model_type"},
       {"dtype", "float8_e4m3fn", "float8_e4m3fn"},
-      {"rope_scaling", {{"rope_type", "longrope"}, {"factor", 2.0}}, "not available yet"},
+      {"rope_scaling", {{"rope_type", "mrope"}, {"factor", 2.0}}, "not available yet"},
       {"rope_scaling", {{"rope_type", "spiral"}}, "spiral"},
       {"rope_parameters", {{"full_attention", {{"rope_type", "default"}}}}, "full_attention"},
   };
@@ -273,6 +281,95 @@ TEST(ReadSpec, RefusesRopeSettingsThatAreIncompleteOrContradictory) {
   both["rope_scaling"] = {{"type", "linear"}, {"factor", 2.0}};
   both["rope_parameters"] = {{"rope_type", "default"}};
   EXPECT_THAT(complaint(both), HasSubstr("rope_parameters"));
+}
+
+TEST(ReadSpec, RefusesIncompleteLongRope) {
+  const Json phi = golden_cases()["phi_4"]["config"];
+  const auto with = [&](const char* key, const Json& value) {
+    Json config = phi;
+    config["rope_scaling"][key] = value;
+    return complaint(config);
+  };
+  EXPECT_EQ(complaint(phi), "");
+  EXPECT_THAT(with("short_factor", Json::array({1.0})), HasSubstr("rope_scaling.short_factor"));
+  EXPECT_THAT(with("long_factor", Json()), HasSubstr("rope_scaling.long_factor"));
+  EXPECT_THAT(with("long_factor", Json::array({1, 1, 1, 1, 1, -1})), HasSubstr("above 0"));
+  EXPECT_THAT(with("short_mscale", 1.2), HasSubstr("short_mscale"));
+  EXPECT_THAT(complaint_with(phi, "partial_rotary_factor", 1.5), HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(complaint_with(phi, "partial_rotary_factor", 0.2), HasSubstr("even"));
+}
+
+TEST(ReadSpec, RefusesVariantsOfTheOtherFamiliesThatAreNotBuilt) {
+  const std::tuple<const char*, const char*, Json> changes[] = {{"gemma", "use_bidirectional_attention", true},
+                                                                {"gemma", "hidden_activation", "relu"},
+                                                                {"gemma_2", "query_pre_attn_scalar", 0},
+                                                                {"gemma_2", "attn_logit_softcapping", -1.0},
+                                                                {"gemma_3", "sliding_window_pattern", 0},
+                                                                {"phi_3", "attention_bias", true},
+                                                                {"phi_3", "embd_pdrop", 0.1},
+                                                                {"gptj", "rotary_dim", 15},
+                                                                {"gptj", "rotary_dim", Json()},
+                                                                {"gptj", "rotary_dim", 34},
+                                                                {"gpt2", "add_cross_attention", true},
+                                                                {"gpt2", "head_dim", 16},
+                                                                {"pythia", "rotary_pct", 2.0},
+                                                                {"bert", "position_embedding_type", "relative_key"},
+                                                                {"bert", "hidden_dropout_prob", 1.0},
+                                                                {"bert_classes", "problem_type", "regression"},
+                                                                {"bert_classes", "id2label", {{"0", "a"}, {"2", "b"}}},
+                                                                {"bert_classes", "num_labels", 2},
+                                                                {"distilbert", "sinusoidal_pos_embds", true},
+                                                                {"mistral", "sliding_window", 0},
+                                                                {"qwen_3", "head_dim", 7}};
+  for (const auto& [name, key, value] : changes)
+    EXPECT_THAT(complaint_with(golden_cases()[name]["config"], key, value), Not(testing::IsEmpty())) << name << " " << key;
+}
+
+TEST(ReadSpec, IgnoresCodeThatABuiltInArchitectureBrings) {
+  EXPECT_EQ(complaint_with(llama_config(), "auto_map", {{"AutoModelForCausalLM", "modeling_x.XForCausalLM"}}), "");
+}
+
+TEST(ReadSpec, TakesTheTaskFromTheArchitectureOrAsAsked) {
+  const Json bert = golden_cases()["bert"]["config"];
+  EXPECT_EQ(read_spec(bert, "bert").task, Task::masked_lm);
+  EXPECT_EQ(read_spec(golden_cases()["minilm"]["config"], "minilm").task, Task::embedding);
+  const ModelSpec classifier = read_spec(golden_cases()["bert_classes"]["config"], "classes");
+  EXPECT_EQ(classifier.task, Task::sequence_classification);
+  EXPECT_EQ(classifier.num_classes, 3);
+  EXPECT_EQ(classifier.head_width(), 3);
+  const ModelSpec embedding = read_spec(bert, "bert", Task::embedding);
+  EXPECT_EQ(embedding.architecture, "BertModel");
+  EXPECT_EQ(embedding.config["architectures"], Json::array({"BertModel"}));
+  EXPECT_EQ(embedding.head_width(), 0);
+  try {
+    read_spec(llama_config(), "llama", Task::masked_lm);
+    ADD_FAILURE() << "a Llama that fills masks";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("causal_lm"), HasSubstr("masked_lm")));
+  }
+}
+
+TEST(ReadSpec, KnowsTheOtherNamesOfWeights) {
+  const ModelSpec gpt2 = read_spec(golden_cases()["gpt2"]["config"], "gpt2");
+  const auto names = [](const ModelSpec& spec, const std::string& ours) {
+    for (const WeightRow& row : weight_rows(spec))
+      if (row.ours == ours) return checkpoint_names(spec, row);
+    return std::vector<std::string>();
+  };
+  EXPECT_THAT(names(gpt2, "embedding.weight"), testing::ElementsAre("transformer.wte.weight", "wte.weight"));
+  const ModelSpec bert = read_spec(golden_cases()["bert"]["config"], "bert");
+  EXPECT_THAT(names(bert, "embedding_norm.bias"),
+              testing::ElementsAre("bert.embeddings.LayerNorm.bias", "embeddings.LayerNorm.bias",
+                                   "bert.embeddings.LayerNorm.beta", "embeddings.LayerNorm.beta"));
+  const ModelSpec minilm = read_spec(golden_cases()["minilm"]["config"], "minilm");
+  EXPECT_THAT(names(minilm, "embedding.weight"),
+              testing::ElementsAre("embeddings.word_embeddings.weight", "bert.embeddings.word_embeddings.weight"));
+  EXPECT_EQ(kind_of_surplus(gpt2, "h.3.attn.bias"), Surplus::buffer);
+  EXPECT_EQ(kind_of_surplus(gpt2, "lm_head.weight"), Surplus::tied_head);
+  EXPECT_EQ(kind_of_surplus(bert, "cls.seq_relationship.bias"), Surplus::other_head);
+  EXPECT_EQ(kind_of_surplus(bert, "bert.pooler.dense.weight"), Surplus::other_head);
+  EXPECT_EQ(kind_of_surplus(minilm, "cls.predictions.decoder.weight"), Surplus::other_head);
+  EXPECT_EQ(kind_of_surplus(bert, "bert.encoder.layer.9.output.dense.bias"), Surplus::foreign);
 }
 
 TEST(ReadSpec, RefusesAConfigThatIsNoObject) {

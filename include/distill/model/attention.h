@@ -19,10 +19,12 @@ struct Attention {
   int64_t layer = 0;
   int64_t num_heads = 0, num_kv_heads = 0, head_size = 0, window = 0;
   double scale = 1, soft_cap = 0;
-  bool rotary = false, interleaved = false;
-  Linear q, k, v, out;
+  bool rotary = false, interleaved = false, local_rope = false;
+  QkvLayout layout = QkvLayout::separate;
+  Linear q, k, v, qkv, out;  // either q, k and v, or qkv
   Norm q_norm, k_norm;
 
+  const Linear& first() const { return layout == QkvLayout::separate ? q : qkv; }
   AttentionOutput operator()(const at::Tensor& x_BTD, const ForwardPass& pass, bool keep_probabilities) const;
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "distill/kernels/dropout.h"
 #include "distill/model/position.h"
@@ -14,14 +15,19 @@
 
 namespace distill {
 
+// The rotary positions of a model: none, one set, or another one for the layers that say so.
+struct Rotaries {
+  std::optional<Rotary> whole, local;
+};
+
 class ForwardPass {
  public:
-  ForwardPass(const ModelSpec& spec, const Rotary* rotary, const TokenBatch& batch, const ForwardOptions& options,
+  ForwardPass(const ModelSpec& spec, const Rotaries& rotaries, const TokenBatch& batch, const ForwardOptions& options,
               at::ScalarType wide_dtype);
 
   const TokenBatch& batch() const { return batch_; }
   const ForwardOptions& options() const { return options_; }
-  const RotaryTables& rotary() const { return rotary_; }
+  const RotaryTables& rotary(bool local) const { return local ? local_rotary_ : rotary_; }
   bool has_padding() const { return batch_.num_tokens < batch_.rows() * batch_.length(); }
   bool causal() const { return causal_; }
   // Queries that see nothing: true on padding. Bool [B, T].
@@ -37,7 +43,7 @@ class ForwardPass {
   TokenBatch batch_;
   ForwardOptions options_;
   bool causal_;
-  RotaryTables rotary_;
+  RotaryTables rotary_, local_rotary_;
   mutable std::mutex mutex_;
   mutable std::map<int64_t, at::Tensor> visible_BTT_;
   mutable std::map<std::pair<int64_t, int64_t>, at::Tensor> visible_in_document_;
@@ -45,6 +51,7 @@ class ForwardPass {
 
 // Places of dropout in a model: a different mask at each.
 inline uint64_t embedding_site() { return 0; }
+inline uint64_t classifier_site() { return ~uint64_t{0}; }
 enum class BlockSite : uint64_t { attention = 1, attention_out = 2, mlp_out = 3 };
 inline uint64_t block_site(int64_t layer, BlockSite site) {
   return static_cast<uint64_t>(layer) * 4 + static_cast<uint64_t>(site);

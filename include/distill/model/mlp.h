@@ -16,8 +16,10 @@ struct Mlp {
   Activation activation = Activation::silu;
   bool gated = true;
   Linear gate, up, down;
+  Linear gate_up;  // one product for both when the checkpoint stores them so
 
   // `lean`: the activation is computed again in the backward pass.
+  const Linear& first() const { return gate_up.weight.defined() ? gate_up : up; }
   at::Tensor operator()(const at::Tensor& x_BTD, bool lean) const;
 };
 

@@ -15,9 +15,11 @@ struct RotaryTables {
 
 class Rotary {
  public:
-  explicit Rotary(const ModelSpec& spec);
+  Rotary(const RopeSpec& rope, int64_t max_positions);
+  explicit Rotary(const ModelSpec& spec) : Rotary(spec.rope, spec.max_positions) {}
   RotaryTables tables(const TokenBatch& batch, at::ScalarType dtype) const;
-  // Inverse frequencies [R], float32 on the CPU, for a document of this many tokens; dynamic scaling alone asks for the length.
+  // Inverse frequencies [R], float32 on the CPU, for a document of this many tokens; dynamic scaling and LongRoPE alone ask for
+  // the length.
   at::Tensor inverse_frequencies(int64_t document_length) const;
   double attention_factor() const { return attention_factor_; }
 
@@ -26,7 +28,7 @@ class Rotary {
   RotaryTables tables_per_token(const TokenBatch& batch, at::ScalarType dtype) const;
 
   RopeSpec rope_;
-  int64_t max_positions_;
+  int64_t stretched_beyond_;  // documents longer than this have other frequencies
   double attention_factor_;
 };
 

@@ -1,4 +1,4 @@
-// One transformer for every decoder family, steered by the facts of its ModelSpec. Layers are plain structs of tensors.
+// One transformer for every family, steered by the facts of its ModelSpec. Layers are plain structs of tensors.
 #pragma once
 
 #include <ATen/core/TensorBody.h>
@@ -28,7 +28,7 @@ struct LoadOptions {
 
 struct ForwardOptions {
   bool train = false;  // dropout active
-  double attention_dropout = 0, hidden_dropout = 0, embedding_dropout = 0;
+  double attention_dropout = 0, hidden_dropout = 0, embedding_dropout = 0, classifier_dropout = 0;
   uint64_t noise_key = 0;  // hash of (seed, update): dropout is keyed by it, row_keys_B, layer and element
   Recompute recompute = Recompute::none;
 };

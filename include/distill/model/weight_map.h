@@ -4,6 +4,7 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,15 @@ class WeightMap {
   std::vector<at::Tensor> tensors_;
   std::unordered_map<std::string, size_t> index_;
 };
+
+// Which tensor of a source holds which weight, by all names that checkpoints use (spec.h, checkpoint_names).
+struct WeightMatch {
+  std::vector<std::optional<size_t>> places;  // of weight_rows(spec), in source.tensors()
+  std::vector<std::string> missing, misshapen, foreign, other_heads;
+  std::optional<size_t> tied_head;  // a copy of a head that is the embedding
+  bool fits() const { return missing.empty() && misshapen.empty() && foreign.empty(); }
+};
+WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& rows, const std::vector<TensorMeta>& tensors);
 
 // Every row read from the source. InputError names all missing, extra and misshapen tensors at once before anything is read,
 // then all tensors that are not finite. Values that overflow in a narrower type are counted and warned of by name.

@@ -17,6 +17,8 @@ constexpr WeightName kNames[] = {
     {"layers.{l}.attention.v.bias", "model.layers.{l}.self_attn.v_proj.bias"},
     {"layers.{l}.attention.out.weight", "model.layers.{l}.self_attn.o_proj.weight"},
     {"layers.{l}.attention.out.bias", "model.layers.{l}.self_attn.o_proj.bias"},
+    {"layers.{l}.attention.q_norm.weight", "model.layers.{l}.self_attn.q_norm.weight"},
+    {"layers.{l}.attention.k_norm.weight", "model.layers.{l}.self_attn.k_norm.weight"},
     {"layers.{l}.mlp_norm.weight", "model.layers.{l}.post_attention_layernorm.weight"},
     {"layers.{l}.mlp.gate.weight", "model.layers.{l}.mlp.gate_proj.weight"},
     {"layers.{l}.mlp.gate.bias", "model.layers.{l}.mlp.gate_proj.bias"},
@@ -29,9 +31,7 @@ constexpr WeightName kNames[] = {
 };
 
 void read_facts(ConfigReader& config, ModelSpec& spec) {
-  spec.num_kv_heads = config.size_or("num_key_value_heads", spec.num_heads);
   spec.max_positions = config.size_or("max_position_embeddings", 2048);
-  spec.norm_eps = config.number_or("rms_norm_eps", 1e-6);
   spec.qkv_bias = spec.attention_out_bias = config.flag_or("attention_bias", false);
   spec.mlp_bias = config.flag_or("mlp_bias", false);
   spec.tie_embeddings = config.flag_or("tie_word_embeddings", false);
@@ -46,6 +46,13 @@ void read_facts(ConfigReader& config, ModelSpec& spec) {
 
 std::span<const WeightName> llama_weight_names() { return kNames; }
 
-const Family kLlama = {"llama", "LlamaForCausalLM", read_facts, llama_weight_names};
+namespace {
+constexpr Architecture kArchitectures[] = {{"LlamaForCausalLM", Task::causal_lm}};
+constexpr std::string_view kBuffers[] = {"rotary_emb.inv_freq"};
+}  // namespace
+
+const Family kLlama = {"llama",           kArchitectures, {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim"},
+                       "model.",          kBuffers,       read_facts,
+                       llama_weight_names};
 
 }  // namespace distill

@@ -4,10 +4,8 @@
 #include "../rope_config.h"
 
 namespace distill {
-namespace {
 
-// Layers from `max_window_layers` on see a window, unless `layer_types` says it layer by layer.
-void read_windows(ConfigReader& config, ModelSpec& spec) {
+void read_upper_windows(ConfigReader& config, ModelSpec& spec) {
   const bool null_window = config.holds("sliding_window") && !config.find("sliding_window");
   const bool windows = config.flag_or("use_sliding_window", false) && !null_window;
   const int64_t window = windows ? config.size_or("sliding_window", 4096) : 0;
@@ -23,20 +21,26 @@ void read_windows(ConfigReader& config, ModelSpec& spec) {
   }
 }
 
+namespace {
+
+constexpr Architecture kArchitectures[] = {{"Qwen2ForCausalLM", Task::causal_lm}};
+constexpr std::string_view kBuffers[] = {"rotary_emb.inv_freq"};
+
 void read_facts(ConfigReader& config, ModelSpec& spec) {
   // transformers takes 32 when the key is absent, and as many as there are heads when it is null.
-  spec.num_kv_heads = config.size_or("num_key_value_heads", config.holds("num_key_value_heads") ? spec.num_heads : 32);
+  if (!config.holds("num_key_value_heads")) spec.num_kv_heads = 32;
   spec.max_positions = config.size_or("max_position_embeddings", 32768);
-  spec.norm_eps = config.number_or("rms_norm_eps", 1e-6);
   spec.qkv_bias = true;
   spec.tie_embeddings = config.flag_or("tie_word_embeddings", false);
   spec.rope = read_rope(config, spec, 10000);
-  read_windows(config, spec);
+  read_upper_windows(config, spec);
   config.must_be("use_mrope", false);
 }
 
 }  // namespace
 
-const Family kQwen2 = {"qwen2", "Qwen2ForCausalLM", read_facts, llama_weight_names};
+const Family kQwen2 = {"qwen2",           kArchitectures, {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim"},
+                       "model.",          kBuffers,       read_facts,
+                       llama_weight_names};
 
 }  // namespace distill

@@ -1,0 +1,41 @@
+#include "distill/model/task_head.h"
+
+#include <ATen/TensorOperators.h>
+
+#include "distill/model/mlp.h"
+
+namespace distill {
+
+at::Tensor TaskHead::operator()(const at::Tensor& hidden_BTD, const ForwardPass& pass) const {
+  if (transform.weight.defined()) return transform_norm(activate(transform(hidden_BTD), activation), hidden_BTD.scalar_type());
+  if (!pools_first_token) return hidden_BTD;
+  const at::Tensor pooled_B1D = activate(pooler(hidden_BTD.narrow(1, 0, 1)), *pooler_activation).to(hidden_BTD.scalar_type());
+  return pass.dropout(pooled_B1D, pass.options().classifier_dropout, classifier_site());
+}
+
+TaskHead make_task_head(const ModelSpec& spec, const WeightMap& weights) {
+  TaskHead task;
+  if (spec.task == Task::embedding) return task;
+  if (spec.task == Task::sequence_classification) {
+    task.head = {weights.get("classifier.weight"), weights.get_or_none("classifier.bias"), 0};
+    task.pools_first_token = true;
+    task.pooler = make_linear(weights, "pooler");
+    task.pooler_activation = spec.pooler;
+    return task;
+  }
+  const at::Tensor tied_bias = weights.get_or_none("tied_head.bias");
+  task.head = {weights.get(spec.tie_embeddings ? "embedding.weight" : "head.weight"),
+               tied_bias.defined() ? tied_bias : weights.get_or_none("head.bias"), spec.logit_soft_cap};
+  if (!spec.head_transform) return task;
+  task.transform = make_linear(weights, "head_transform");
+  task.transform_norm = make_norm(spec, weights, "head_norm");
+  task.activation = spec.activation;
+  return task;
+}
+
+at::Tensor mean_over_tokens(const at::Tensor& hidden_BTD, const ForwardPass& pass) {
+  const at::Tensor kept_BT1 = pass.padding_BT().logical_not().unsqueeze(-1).to(hidden_BTD.scalar_type());
+  return (hidden_BTD * kept_BT1).sum(1) / kept_BT1.sum(1);
+}
+
+}  // namespace distill
