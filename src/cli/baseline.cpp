@@ -27,11 +27,11 @@ Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Stud
   if (resumed) return {};  // the student has changed already
   Baseline baseline;
   Json json = {{"rows", rows}};
-  if (teacher) {
-    baseline.teacher = evaluate(logits_of(*teacher), nullptr, *eval_rows, options);
+  if (teacher && options.task != Task::embedding) {  // embeddings are measured against the teacher's
+    baseline.teacher = evaluate(answers_of(*teacher), nullptr, *eval_rows, options);
     json["teacher"] = eval_json(*baseline.teacher);
   }
-  baseline.student = evaluate(logits_of(student), teacher, *eval_rows, options);
+  baseline.student = evaluate(answers_of(student), teacher, *eval_rows, options);
   json["student"] = eval_json(*baseline.student);
   write_file_atomically(file, json.dump(2) + "\n");
   return baseline;

@@ -11,7 +11,7 @@ namespace {
 
 std::vector<double> cross_entropies(const std::vector<EvalEvent>& events) {
   std::vector<double> values;
-  for (const EvalEvent& event : events) values.push_back(event.cross_entropy);
+  for (const EvalEvent& event : events) values.push_back(event.cross_entropy.value());
   return values;
 }
 
@@ -50,18 +50,18 @@ Estimate estimate(const std::vector<double>& values) {
 
 Estimate Comparison::gain() const {
   std::vector<double> differences;
-  for (size_t i = 0; i < alone.size(); ++i) differences.push_back(alone[i].cross_entropy - distilled[i].cross_entropy);
+  for (size_t i = 0; i < alone.size(); ++i) differences.push_back(*alone[i].cross_entropy - *distilled[i].cross_entropy);
   return estimate(differences);
 }
 
 std::string Comparison::table() const {
   const Estimate difference = gain();
-  const double gap = estimate(cross_entropies(alone)).mean - teacher.cross_entropy;
+  const double gap = estimate(cross_entropies(alone)).mean - *teacher.cross_entropy;
   std::string text = "Held-out text, " + count_text(static_cast<double>(teacher.tokens)) + " tokens, nats per token; " +
                      std::to_string(alone.size()) + " seeds, +- is one standard error over them\n\n";
   text += "                      cross-entropy         KL to the teacher     perplexity\n";
-  text += formatted("%-20s %8.4f              %8.4f              %8.2f\n", "teacher", teacher.cross_entropy, 0.0,
-                    std::exp(teacher.cross_entropy));
+  text += formatted("%-20s %8.4f              %8.4f              %8.2f\n", "teacher", *teacher.cross_entropy, 0.0,
+                    std::exp(*teacher.cross_entropy));
   text += row("student alone", alone) + row("student distilled", distilled) + "\n";
   text += formatted("Distilled minus alone: %+.4f +- %.4f, %.0f standard errors; ", -difference.mean, difference.error,
                     std::abs(difference.mean) / difference.error);
@@ -71,7 +71,7 @@ std::string Comparison::table() const {
 
 Json Comparison::json() const {
   const Estimate difference = gain();
-  return {{"teacher", {{"cross_entropy", teacher.cross_entropy}}},
+  return {{"teacher", {{"cross_entropy", *teacher.cross_entropy}}},
           {"alone", figures(alone)},
           {"distilled", figures(distilled)},
           {"gain", {{"mean", difference.mean}, {"standard_error", difference.error}}},

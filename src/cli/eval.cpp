@@ -6,9 +6,11 @@
 #include "distill/checkpoint/torchscript.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
+#include "distill/cli/task.h"
 #include "distill/cli/verbs_eval.h"
 #include "distill/core/file.h"
 #include "distill/core/log.h"
+#include "distill/report/figures.h"
 #include "distill/tensor/device.h"
 
 namespace distill {
@@ -52,9 +54,8 @@ void print(const EvalEvent& event, bool json) {
     std::printf("%s\n", eval_json(event).dump(2).c_str());
     return;
   }
-  std::printf("cross-entropy   %.6f\nperplexity      %.4f\n", event.cross_entropy, event.perplexity);
-  if (event.kl) std::printf("KL to teacher   %.6f\nsame 1st choice %.4f\n", *event.kl, *event.top1_agreement);
-  std::printf("tokens          %lld\n", static_cast<long long>(event.tokens));
+  for (const Figure& figure : figures_of(event)) std::printf("%-22s %.6f\n", figure.title, figure.value);
+  std::printf("%-22s %lld\n", "tokens", static_cast<long long>(event.tokens));
 }
 
 }  // namespace
@@ -65,15 +66,22 @@ EvalEvent evaluate_recipe(const Recipe& recipe) {
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
   const StudentPlan plan = plan_student(recipe);
   std::unique_ptr<Teacher> teacher;
-  if (recipe.teacher) teacher = open_teacher(*recipe.teacher, precision.compute(), device);
+  if (recipe.teacher) teacher = open_teacher(*recipe.teacher, precision.compute(), device, plan.spec.task);
   const std::optional<ModelSpec> teacher_spec = teacher ? std::optional(teacher->spec()) : std::nullopt;
+  if (teacher) check_teacher_for_task(recipe, plan.spec, *teacher_spec);
+  const std::string reason = why_not_evaluated(plan.spec, teacher_spec);
+  if (!reason.empty())
+    throw RecipeError({"distill eval", "a teacher whose embeddings are as wide as the student's", reason,
+                       "Name one with --teacher or in the recipe.", ""});
   const auto tokenizer = tokenizer_in(plan.tokenizer_folder);
   const int64_t vocabulary = agree_on_vocabulary(recipe, plan, tokenizer.get(), teacher_spec);
-  const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
-                              data_limits(plan, teacher_spec, vocabulary), static_cast<uint64_t>(recipe.train.seed));
+  const auto rows =
+      load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
+                data_limits(plan, teacher_spec, vocabulary, task_rules(recipe, plan.spec, /*labels_needed=*/!teacher)),
+                static_cast<uint64_t>(recipe.train.seed));
   const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
-  return evaluate(logits_of(*student), teacher.get(), *rows,
-                  {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary});
+  return evaluate(answers_of(*student), teacher.get(), *rows,
+                  {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary, plan.spec.task});
 }
 
 int run_eval(const EvalCommand& command) {

@@ -38,7 +38,7 @@ class RowReader {
   RowReader(const ForwardOptionsCli& options, const ModelSpec& spec) : folder_(options.model), spec_(spec) {}
 
   std::vector<int32_t> ids(const std::string& line, const std::string& where) {
-    const Sample sample = parse_json_row(line, where, spec_.vocab_size);
+    const Sample sample = parse_json_row(line, where, spec_.vocab_size, spec_.num_classes);
     std::vector<int32_t> ids;
     if (const auto* row = std::get_if<IdsSample>(&sample)) {
       ids = row->ids;
@@ -86,20 +86,25 @@ TokenBatch batch_of_one(const std::vector<int32_t>& ids, at::Device device) {
   return batch.to(device);
 }
 
-Needs needs_of(const ForwardOptionsCli& options, int64_t num_layers) {
+Needs needs_of(const ForwardOptionsCli& options, const ModelSpec& spec) {
+  const int64_t num_layers = spec.num_layers;
   Needs needs;
-  needs.logits = true;
+  needs.logits = spec.task != Task::embedding;
+  needs.embedding = spec.task == Task::embedding;
   for (int64_t l = 0; options.hidden && l <= num_layers; ++l) needs.hidden_layers.insert(l);
   for (int64_t l = 1; options.attentions && l <= num_layers; ++l) needs.attention_layers.insert(l);
   return needs;
 }
 
-void collect(const ForwardOutput& output, size_t row, at::ScalarType dtype, std::vector<NamedTensor>& into) {
+void collect(const ForwardOutput& output, Task task, size_t row, at::ScalarType dtype, std::vector<NamedTensor>& into) {
   const std::string prefix = "row" + std::to_string(row) + ".";
   const auto add = [&](const std::string& name, const at::Tensor& batched) {
     into.push_back({prefix + name, batched[0].to(at::kCPU, dtype).contiguous()});
   };
-  add("logits", output.logits_BTV());
+  if (output.embedding_BD.defined())
+    add("embedding", output.embedding_BD);
+  else
+    add("logits", task == Task::sequence_classification ? output.logits_BTV().select(1, 0) : output.logits_BTV());
   for (const auto& [layer, hidden_BTD] : output.hidden_BTD) add("hidden_states." + std::to_string(layer), hidden_BTD);
   for (const auto& [layer, map_BHTT] : output.attention_BHTT) add("attentions." + std::to_string(layer - 1), map_BHTT);
 }
@@ -130,13 +135,13 @@ int run_forward(const ForwardOptionsCli& options) {
   if (options.output.has_parent_path()) make_folders(options.output.parent_path());
 
   RowReader reader(options, spec);
-  const Needs needs = needs_of(options, spec.num_layers);
+  const Needs needs = needs_of(options, spec);
   const at::ScalarType stored = dtype == at::kDouble ? at::kDouble : at::kFloat;
   std::vector<NamedTensor> tensors;
   size_t row = 0;
   for (Line line; lines.next_row(line); ++row)
-    collect(model.forward(batch_of_one(reader.ids(line.text, lines.where(line.number)), device), needs, {}), row, stored,
-            tensors);
+    collect(model.forward(batch_of_one(reader.ids(line.text, lines.where(line.number)), device), needs, {}), spec.task, row,
+            stored, tensors);
   if (row == 0)
     throw InputError(
         {options.input.string(), "at least one line with `input_ids` or `text`", "an empty file", "Add a line.", ""});

@@ -6,6 +6,7 @@
 
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/checkpoint/open.h"
+#include "distill/cli/task.h"
 #include "distill/cli/verbs_inspect.h"
 #include "distill/core/error.h"
 #include "distill/core/units.h"
@@ -138,6 +139,8 @@ void print_config(const ConfigReport& report) {
   const ModelSpec& spec = *report.spec;
   std::cout << "model       " << spec.architecture << ", " << count_text(static_cast<double>(count_parameters(spec)))
             << " parameters" << (spec.tie_embeddings ? ", tied embeddings" : "") << "\n"
+            << "task        " << word_of(spec.task)
+            << (spec.num_classes > 0 ? ", " + std::to_string(spec.num_classes) + " classes" : "") << "\n"
             << "sizes       " << spec.num_layers << " layers, hidden " << spec.hidden_size << ", feed-forward "
             << spec.intermediate_size << ", " << spec.num_heads << " heads (" << spec.num_kv_heads << " key/value) of "
             << spec.head_size << "\n"

@@ -8,6 +8,7 @@
 
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/checkpoint/torchscript.h"
+#include "distill/cli/task.h"
 #include "distill/core/file.h"
 #include "distill/core/log.h"
 #include "distill/core/units.h"
@@ -73,7 +74,7 @@ StudentPlan plan_script_student(const Recipe& recipe) {
 StudentPlan plan_fresh_student(const Recipe& recipe) {
   const InitRecipe& init = *recipe.student.init;
   StudentPlan plan;
-  plan.spec = read_spec(parse_json(init.config.text, "student.init.config"), "student.init.config");
+  plan.spec = read_spec(parse_json(init.config.text, "student.init.config"), "student.init.config", task_of(recipe.task));
   plan.tokenizer_folder = init.tokenizer;
   if (plan.tokenizer_folder.empty() && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
   plan.save_dtype = save_dtype_of(recipe.student.save_dtype, plan.spec.stored_dtype);
@@ -87,7 +88,7 @@ StudentPlan plan_student(const Recipe& recipe) {
   if (recipe.student.trust == Trust::torchscript) return plan_script_student(recipe);
   const HfFolder folder = open_hf_folder(recipe.student.path);
   StudentPlan plan;
-  plan.spec = read_spec(folder.config, (folder.path / "config.json").string());
+  plan.spec = read_spec(folder.config, (folder.path / "config.json").string(), task_of(recipe.task));
   plan.weights = folder.path;
   plan.tokenizer_folder = folder.path;
   if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
@@ -142,19 +143,34 @@ int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, co
   const CommonVocabulary common = common_vocabulary({teacher_tokenizer.get(), teacher->vocab_size},
                                                     {own ? student_tokenizer : teacher_tokenizer.get(), student.spec.vocab_size},
                                                     recipe.data.vocabulary == VocabularyCheck::assume_same);
-  if (common.dropped > 0)
-    log::info("vocabulary: " + std::to_string(common.dropped) + " unnamed ids above " + std::to_string(common.width) +
-              " of the wider head are left out of the loss");
+  const bool over_vocabulary = student.spec.head_width() == student.spec.vocab_size;
+  if (common.dropped > 0 && over_vocabulary)
+    log::info("vocabulary: heads of " + std::to_string(teacher->vocab_size) + " (teacher) and " +
+              std::to_string(student.spec.vocab_size) + " (student) ids; the " + std::to_string(common.dropped) + " from id " +
+              std::to_string(common.width) + " on, which name no token, are left out of the loss");
   return common.width;
 }
 
-DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary) {
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
+                       const TaskRules& task) {
   int64_t positions = student.spec.max_positions;
   if (teacher) positions = std::min(positions, teacher->max_positions);
-  return {vocabulary, positions};
+  return {vocabulary, positions, task};
 }
 
-ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.vocab_size}; }
+ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
+
+std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPlan& student,
+                                           const std::optional<ModelSpec>& teacher, const Tokenizer* tokenizer,
+                                           const DataLimits& limits) {
+  if (recipe.data.eval.empty()) return nullptr;
+  const std::string reason = why_not_evaluated(student.spec, teacher);
+  if (!reason.empty()) {
+    log::warn("data.eval is not used: " + reason);
+    return nullptr;
+  }
+  return load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer, limits, static_cast<uint64_t>(recipe.train.seed));
+}
 
 int64_t count_updates(const Duration& length, const UpdateStream& stream) {
   switch (length.unit) {

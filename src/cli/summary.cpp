@@ -1,30 +1,24 @@
 #include "distill/cli/summary.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "distill/core/file.h"
 #include "distill/core/units.h"
+#include "distill/report/figures.h"
 #include "distill/report/html.h"
 
 namespace distill {
 namespace {
 
-std::string fixed(double value, int digits) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-std::string eval_line(const std::optional<EvalEvent>& event, bool against_teacher) {
-  if (!event) return "not measured (name held-out rows in data.eval)";
-  std::string text = "cross-entropy " + fixed(event->cross_entropy, 4) + ", perplexity " + fixed(event->perplexity, 2);
-  if (against_teacher && event->kl)
-    text +=
-        ", KL to the teacher " + fixed(*event->kl, 4) + ", same first choice " + fixed(100 * *event->top1_agreement, 1) + " %";
-  return text;
+std::string eval_line(const std::optional<EvalEvent>& event) {
+  return event ? figures_text(*event) : "not measured (name held-out rows in data.eval)";
+}
+
+std::string teacher_line(const TrainResult& result) {
+  const bool is_the_measure = result.student_before && result.student_before->cosine;
+  return !result.teacher && is_the_measure ? "the measure of the others" : eval_line(result.teacher);
 }
 
 // A script runs only where a recipe trusts it, never by its path alone.
@@ -42,37 +36,50 @@ std::string memory_line(const TrainResult& result) {
   return text;
 }
 
+// The class of transformers that reads the student: the architecture that its config.json names.
+std::string model_class(const TrainResult& result) {
+  const std::string where = (result.student / "config.json").string();
+  const Json config = read_json_file(where);
+  const auto names = config.find("architectures");
+  const bool named = names != config.end() && names->is_array() && !names->empty() && names->front().is_string();
+  return named ? names->front().get<std::string>() : "AutoModel";
+}
+
 std::string model_card(const Recipe& recipe, const TrainResult& result) {
   std::string text = "# A distilled student\n\n";
   text += recipe.teacher ? "Teacher: `" + recipe.teacher->path + "`  \n" : "Trained without a teacher.  \n";
   text += "Student: `" + (recipe.student.path.empty() ? "fresh weights" : recipe.student.path) + "`  \n";
   text += "Updates: " + std::to_string(result.step) + " of " + std::to_string(result.total_steps) + "\n\n";
   text += "| model | held-out figures |\n| --- | --- |\n";
-  text += "| teacher | " + eval_line(result.teacher, false) + " |\n";
-  text += "| student before | " + eval_line(result.student_before, true) + " |\n";
-  text += "| student after | " + eval_line(result.student_after, true) + " |\n\n";
-  text +=
-      "Load it from `student/` with `transformers.AutoModelForCausalLM.from_pretrained`. The full recipe is\n"
-      "`recipe.resolved.yaml`; every update is a line of `log.jsonl`.\n";
+  text += "| teacher | " + teacher_line(result) + " |\n";
+  text += "| student before | " + eval_line(result.student_before) + " |\n";
+  text += "| student after | " + eval_line(result.student_after) + " |\n\n";
+  text += "Load it from `student/` with `transformers." + model_class(result) +
+          ".from_pretrained`. The full recipe is\n"
+          "`recipe.resolved.yaml`; every update is a line of `log.jsonl`.\n";
   return text;
 }
 
 }  // namespace
 
 Json eval_json(const EvalEvent& event) {
-  Json json = {{"cross_entropy", finite_or_null(event.cross_entropy)}, {"perplexity", finite_or_null(event.perplexity)}};
-  if (event.kl) json["kl"] = finite_or_null(*event.kl);
-  if (event.top1_agreement) json["top1_agreement"] = finite_or_null(*event.top1_agreement);
+  Json json = Json::object();
+  for (const Figure& figure : figures_of(event)) json[figure.key] = finite_or_null(figure.value);
   json["tokens"] = event.tokens;
   return json;
 }
 
 EvalEvent eval_from_json(const Json& json, const std::string& where) {
   EvalEvent event;
-  event.cross_entropy = json_double_or(json, "cross_entropy", std::nan(""), where);
-  event.perplexity = json_double_or(json, "perplexity", std::nan(""), where);
-  if (json.contains("kl")) event.kl = json_double_or(json, "kl", std::nan(""), where);
-  if (json.contains("top1_agreement")) event.top1_agreement = json_double_or(json, "top1_agreement", std::nan(""), where);
+  const auto read = [&](const char* key, std::optional<double>& figure) {
+    if (json.contains(key)) figure = json_double_or(json, key, std::nan(""), where);
+  };
+  read("cross_entropy", event.cross_entropy);
+  read("perplexity", event.perplexity);
+  read("accuracy", event.accuracy);
+  read("kl", event.kl);
+  read("top1_agreement", event.top1_agreement);
+  read("cosine", event.cosine);
   event.tokens = json_int(json, "tokens", where);
   return event;
 }
@@ -114,9 +121,9 @@ TrainResult TrainResult::from_json(const Json& json, const fs::path& output) {
 
 std::string closing_summary(const TrainResult& result, const Recipe& recipe, const std::string& recipe_file) {
   std::string text;
-  text += "teacher         " + (recipe.teacher ? eval_line(result.teacher, false) : std::string("none")) + "\n";
-  text += "student before  " + eval_line(result.student_before, true) + "\n";
-  text += "student after   " + eval_line(result.student_after, true) + "\n";
+  text += "teacher         " + (recipe.teacher ? teacher_line(result) : std::string("none")) + "\n";
+  text += "student before  " + eval_line(result.student_before) + "\n";
+  text += "student after   " + eval_line(result.student_after) + "\n";
   text += "time            " + seconds_text(result.seconds) + " for " + std::to_string(result.step) + " of " +
           std::to_string(result.total_steps) + " updates\n";
   text += "speed           " + count_text(result.tokens_per_second) + " tokens/s\n";

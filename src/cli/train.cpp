@@ -8,6 +8,7 @@
 
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
+#include "distill/cli/task.h"
 #include "distill/core/log.h"
 #include "distill/report/log_file.h"
 #include "distill/tensor/device.h"
@@ -25,20 +26,25 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
 
   // Everything that the user gave is read before the run folder is touched: bad input leaves nothing half-written.
   const StudentPlan student_plan = plan_student(recipe);
+  const Task task = student_plan.spec.task;
+  check_recipe_for_task(loaded, task);
   const bool learns_from_teacher = std::any_of(recipe.objective.begin(), recipe.objective.end(), needs_teacher);
   std::unique_ptr<Teacher> teacher;
   // Held-out figures compare with the teacher even when no term reads it.
   if (learns_from_teacher || (recipe.teacher && !recipe.data.eval.empty()))
-    teacher = open_teacher(*recipe.teacher, precision.compute(), device);
+    teacher = open_teacher(*recipe.teacher, precision.compute(), device, task);
   const std::optional<ModelSpec> teacher_spec = teacher ? std::optional(teacher->spec()) : std::nullopt;
+  if (teacher) check_teacher_for_task(recipe, student_plan.spec, *teacher_spec);
 
   const auto tokenizer = tokenizer_in(student_plan.tokenizer_folder);
   const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
-  const DataLimits limits = data_limits(student_plan, teacher_spec, vocabulary);
+  const auto limits = [&](bool labels_needed) {
+    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed));
+  };
   const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
-  const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits, seed);
-  std::shared_ptr<const Rows> eval_rows;
-  if (!recipe.data.eval.empty()) eval_rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(), limits, seed);
+  const auto rows =
+      load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)), seed);
+  const auto eval_rows = load_eval_rows(recipe, student_plan, teacher_spec, tokenizer.get(), limits(!teacher));
   UpdateStream stream(rows, stream_options(recipe, device));
   const int64_t total_updates = count_updates(recipe.train.length, stream);
 
@@ -46,7 +52,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const StudentModel& student = *built;
   Objective objective(recipe.objective, shape_of(student.spec()),
                       teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
-                      {seed, precision.master, precision.compute(), device, vocabulary});
+                      {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained);
@@ -59,8 +65,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const RunFolder run = RunFolder::open(recipe.output, options.fresh);
   LogFile log_file(run.file("log.jsonl"), static_cast<int64_t>(recipe.train.log_every.amount));
   Progress progress(options.progress, static_cast<int64_t>(recipe.train.log_every.amount));
-  const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary};
-  const auto evaluate_now = [&] { return evaluate(logits_of(student), teacher.get(), *eval_rows, eval_options); };
+  const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary, task};
+  const auto evaluate_now = [&] { return evaluate(answers_of(student), teacher.get(), *eval_rows, eval_options); };
   const StepParts parts{student,
                         learns_from_teacher ? teacher.get() : nullptr,
                         objective,

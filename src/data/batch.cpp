@@ -5,8 +5,12 @@
 
 #include <algorithm>
 
+#include "distill/core/random.h"
+
 namespace distill {
 namespace {
+
+constexpr uint64_t kMaskStream = 0x6d61736b;
 
 int64_t longest(const Rows& rows, const std::vector<KeyedRow>& members) {
   int64_t length = 0;
@@ -23,8 +27,9 @@ int64_t count_kept(const Rows& rows, const std::vector<KeyedRow>& members) {
 // Writes row after row through raw pointers: the tensors are ours alone until the batch is handed out.
 class BatchWriter {
  public:
-  BatchWriter(TokenBatch& batch, int64_t length)
+  BatchWriter(TokenBatch& batch, int64_t length, const Rows& rows)
       : batch_(batch),
+        rows_(rows),
         length_(length),
         ids_(batch.ids_BT.mutable_data_ptr<int64_t>()),
         positions_(batch.positions_BT.mutable_data_ptr<int64_t>()),
@@ -33,11 +38,12 @@ class BatchWriter {
         kept_(batch.kept_N.mutable_data_ptr<int64_t>()),
         kept_targets_(batch.kept_targets_N.mutable_data_ptr<int64_t>()) {}
 
-  void write_row(int64_t b, std::span<const StoredDocument> documents) {
+  void write_row(int64_t b, std::span<const StoredDocument> documents, uint64_t noise_key) {
     int64_t at = b * length_;
     auto& lengths = batch_.document_lengths.emplace_back();
     for (size_t number = 0; number < documents.size(); ++number) {
-      write_document(at, static_cast<int64_t>(number), documents[number]);
+      write_tokens(at, static_cast<int64_t>(number), documents[number]);
+      write_targets(b, at, documents[number], random_key({noise_key, number}));
       at += documents[number].length;
       lengths.push_back(documents[number].length);
     }
@@ -47,20 +53,41 @@ class BatchWriter {
   }
 
  private:
-  void write_document(int64_t at, int64_t number, const StoredDocument& document) {
+  void write_tokens(int64_t at, int64_t number, const StoredDocument& document) {
     for (size_t t = 0; t < document.length; ++t, ++at) {
       ids_[at] = document.tokens[t].id();
       positions_[at] = static_cast<int64_t>(t);
       documents_[at] = number;
-      const bool kept = t + 1 < document.length && document.tokens[t + 1].kept();
-      targets_[at] = kept ? document.label(t + 1) : kIgnored;
-      if (kept) note_kept(at);
+      targets_[at] = kIgnored;
     }
   }
 
-  void note_kept(int64_t at) {
-    kept_[batch_.num_kept] = at;
-    kept_targets_[batch_.num_kept++] = targets_[at];
+  void write_targets(int64_t b, int64_t at, const StoredDocument& document, uint64_t noise_key) {
+    switch (rows_.task.targets) {
+      case Targets::next_token:
+        for (size_t t = 0; t + 1 < document.length; ++t)
+          if (document.tokens[t + 1].kept()) note_target(at + static_cast<int64_t>(t), document.label(t + 1));
+        break;
+      case Targets::masked_tokens:
+        for (const MaskedToken& one : choose_masked(document.span(), document.num_kept, rows_.mask_words, noise_key)) {
+          note_target(at + one.place, document.tokens[one.place].id());
+          ids_[at + one.place] = one.shown;
+        }
+        break;
+      case Targets::row_class:
+      case Targets::row_vector:
+        note_kept(b, document.row_class);
+    }
+  }
+
+  void note_target(int64_t at, int64_t target) {
+    targets_[at] = target;
+    note_kept(at, target);
+  }
+
+  void note_kept(int64_t place, int64_t target) {
+    kept_[batch_.num_kept] = place;
+    kept_targets_[batch_.num_kept++] = target;
   }
 
   void pad(int64_t from, int64_t to) {
@@ -71,13 +98,14 @@ class BatchWriter {
   }
 
   TokenBatch& batch_;
+  const Rows& rows_;
   int64_t length_;
   int64_t *ids_, *positions_, *documents_, *targets_, *kept_, *kept_targets_;
 };
 
 }  // namespace
 
-TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory) {
+TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory, uint64_t noise_seed) {
   const auto num_rows = static_cast<int64_t>(members.size());
   const int64_t length = longest(rows, members), num_kept = count_kept(rows, members);
   const auto options = at::TensorOptions().dtype(at::kLong).pinned_memory(pin_memory && at::hasCUDA());
@@ -88,11 +116,11 @@ TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bo
   batch.row_keys_B = at::empty({num_rows}, options);
   batch.kept_N = at::empty({num_kept}, options);
   batch.kept_targets_N = at::empty({num_kept}, options);
-  BatchWriter writer(batch, length);
+  BatchWriter writer(batch, length, rows);
   for (int64_t b = 0; b < num_rows; ++b) {
     const KeyedRow& member = members[static_cast<size_t>(b)];
     batch.row_keys_B.mutable_data_ptr<int64_t>()[b] = member.key;
-    writer.write_row(b, rows.documents(member.place));
+    writer.write_row(b, rows.documents(member.place), random_key({noise_seed, kMaskStream, static_cast<uint64_t>(member.key)}));
   }
   return batch;
 }

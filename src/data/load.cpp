@@ -44,17 +44,19 @@ struct LineRules {
 };
 
 RenderedChunk render_chunk(const Chunk& chunk, const LineRules& rules) {
+  const TaskRules& task = rules.render.task;
   RenderedChunk out;
   for (const Line& line : chunk.lines) {
     const std::string where = rules.file + ":" + std::to_string(line.number);
-    const Sample sample = rules.kind == FileKind::text ? parse_text_row(line.text, where)
-                                                       : parse_json_row(line.text, where, rules.render.vocab_size);
+    const Sample sample = rules.kind == FileKind::text
+                              ? parse_text_row(line.text, where)
+                              : parse_json_row(line.text, where, rules.render.vocab_size, task.num_classes);
     Document document = render(sample, rules.render, where);
     ++out.counts.documents;
     const bool too_long = static_cast<int64_t>(document.tokens.size()) > rules.sequence_length;
     if (too_long) ++(rules.overflow == Overflow::truncate ? out.counts.truncated : out.counts.split);
-    for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow)) {
-      if (num_kept(piece) > 0)
+    for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow, task.targets)) {
+      if (num_kept(piece, task) > 0)
         out.pieces.push_back(std::move(piece));
       else
         ++out.counts.dropped;
@@ -136,7 +138,7 @@ class SourceLoader {
   void absorb(const RenderedChunk& chunk) {
     SourceRows& source = rows_.sources.back();
     for (const Document& document : chunk.pieces) {
-      const StoredDocument stored = rows_.store.add(document);
+      const StoredDocument stored = rows_.store.add(document, rules_.render.task);
       pack(source.rows, source.documents.size(), stored, rules_.sequence_length, packing_);
       source.documents.push_back(stored);
       note_fingerprint(document);
@@ -152,6 +154,7 @@ class SourceLoader {
       return hash_text({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
     };
     rows_.fingerprint = random_key({rows_.fingerprint, hash(document.tokens), hash(document.labels)});
+    if (document.row_class) rows_.fingerprint = random_key({rows_.fingerprint, static_cast<uint64_t>(*document.row_class)});
   }
 
   Rows& rows_;
@@ -175,9 +178,24 @@ std::string paths_of(const std::vector<SourceRecipe>& sources) {
   return text;
 }
 
+const char* what_to_learn(const TaskRules& task) {
+  switch (task.targets) {
+    case Targets::next_token:
+      return "Check labels and completions: a document needs two tokens or more, and one label after its first token that is "
+             "not -100.";
+    case Targets::masked_tokens:
+      return "A document needs one token that is not special and whose label is not -100.";
+    case Targets::row_class:
+      return "Give every row a \"label\", the number of its class; or train without cross_entropy, which alone reads labels.";
+    case Targets::row_vector:
+      break;
+  }
+  return "A document needs one token.";
+}
+
 [[noreturn]] void refuse_nothing_left(const std::vector<SourceRecipe>& sources, const std::string& name, const Rows& rows,
                                       int64_t sequence_length) {
-  const std::string expected = "at least one document with a token to learn";
+  const std::string expected = "at least one document with something to learn";
   const std::string where = name + " (" + paths_of(sources) + ")";
   const DataCounts& counts = rows.counts;
   if (counts.documents == 0) throw InputError({where, expected, "no document at all", "Put one document on each line.", ""});
@@ -188,15 +206,12 @@ std::string paths_of(const std::vector<SourceRecipe>& sources) {
   if (counts.truncated > 0)
     found += "; " + std::to_string(counts.truncated) + " were cut to " + std::to_string(sequence_length) + " tokens";
   throw InputError({where, expected, found,
-                    counts.truncated > 0 ? "Raise data.sequence_length, or shorten the prompts."
-                                         : "Check labels and completions: a document needs two tokens or more, and one label "
-                                           "after its first token that is not -100.",
-                    ""});
+                    counts.truncated > 0 ? "Raise data.sequence_length, or shorten the prompts." : what_to_learn(rows.task), ""});
 }
 
 void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, const std::string& name, int64_t sequence_length) {
   for (size_t s = 0; s < rows.sources.size(); ++s) {
-    if (rows.sources[s].rows.empty()) log::warn(name + ": " + sources[s].path + " has no document with a token to learn");
+    if (rows.sources[s].rows.empty()) log::warn(name + ": " + sources[s].path + " has no document with something to learn");
   }
   const DataCounts& counts = rows.counts;
   const double share = static_cast<double>(counts.truncated) / static_cast<double>(counts.documents);
@@ -228,16 +243,22 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
   const bool evaluation = name == "data.eval";
   auto rows = std::make_shared<Rows>();
   LineRules rules;
-  rules.render = render_rules(recipe, tokenizer, limits.vocab_size);
+  rows->task = limits.task;
+  if (limits.task.targets == Targets::masked_tokens) {
+    rows->mask_words = mask_words(tokenizer, limits.vocab_size);
+    rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
+  }
+  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task);
   rules.overflow = recipe.overflow;
   rules.sequence_length =
       limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;
+  const bool packing = recipe.packing && !limits.task.one_document_per_row();
   for (const SourceRecipe& source : sources) {
     check_weight(source, name);
     rules.kind = file_kind(source.path);
     rules.file = source.path;
     rows->sources.emplace_back().weight = evaluation ? 1 : source.weight;
-    SourceLoader(*rows, rules, recipe.packing).load(source.path, name + " " + source.path);
+    SourceLoader(*rows, rules, packing).load(source.path, name + " " + source.path);
   }
   count_epoch(*rows, seed);
   if (rows->counts.rows == 0) refuse_nothing_left(sources, name, *rows, rules.sequence_length);

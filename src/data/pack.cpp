@@ -22,10 +22,11 @@ const T* append(std::vector<std::vector<T>>& blocks, const std::vector<T>& value
 
 }  // namespace
 
-StoredDocument TokenStore::add(const Document& document) {
+StoredDocument TokenStore::add(const Document& document, const TaskRules& task) {
   StoredDocument stored;
   stored.length = static_cast<uint32_t>(document.tokens.size());
-  stored.num_kept = static_cast<uint32_t>(num_kept(document));
+  stored.num_kept = static_cast<uint32_t>(num_kept(document, task));
+  stored.row_class = document.row_class.value_or(kIgnored);
   stored.tokens = append(tokens_, document.tokens);
   if (!document.labels.empty()) stored.labels = append(labels_, document.labels);
   return stored;

@@ -10,19 +10,18 @@
 namespace distill {
 namespace {
 
-enum class Kind { text, completion, ids, messages, label };
+enum class Kind { text, completion, ids, messages };
 struct Field {
   const char* name;
   Kind kind;
 };
 // The first field of a kind is the one that makes a row be of that kind.
-constexpr std::array<Field, 7> kFields = {{{"text", Kind::text},
+constexpr std::array<Field, 6> kFields = {{{"text", Kind::text},
                                            {"prompt", Kind::completion},
                                            {"completion", Kind::completion},
                                            {"input_ids", Kind::ids},
                                            {"labels", Kind::ids},
-                                           {"messages", Kind::messages},
-                                           {"label", Kind::label}}};
+                                           {"messages", Kind::messages}}};
 constexpr const char* kRowAdvice = "Write {\"text\": ...}, {\"prompt\": ..., \"completion\": ...} or {\"input_ids\": [...]}.";
 
 [[noreturn]] void refuse(const std::string& where, const std::string& expected, const std::string& found,
@@ -80,16 +79,16 @@ const Json* present(const Json& row, const char* name) {
   refuse(where, "a row with text, prompt and completion, or input_ids", found, advice);
 }
 
-// The kind of the row; a row of two kinds could be read two ways, so it is refused.
-Kind kind_of(const Json& row, const std::string& where) {
+// The kind of the row; a row of two kinds could be read two ways, so it is refused. `labels` of a classifier make no kind.
+Kind kind_of(const Json& row, const std::string& where, bool classes) {
   std::optional<Field> first;
   for (const Field& field : kFields) {
-    if (!present(row, field.name)) continue;
-    if (first && first->kind != field.kind && field.kind != Kind::label) {
+    if (!present(row, field.name) || (classes && std::string_view(field.name) == "labels")) continue;
+    if (first && first->kind != field.kind) {
       refuse(where, "fields of one kind", std::string("\"") + first->name + "\" and \"" + field.name + "\" in one row",
              std::string("Remove the one that is not to be learned. ") + kRowAdvice);
     }
-    if (!first || field.kind == Kind::label) first = field;
+    if (!first) first = field;
   }
   if (!first) refuse_unknown_row(row, where);
   return first->kind;
@@ -131,11 +130,32 @@ std::vector<int32_t> integers(const Json& values, const char* name, const std::s
   return out;
 }
 
-IdsSample ids_sample(const Json& row, const std::string& where, int64_t vocab_size) {
+// The class of a classifier's row: `label` or, as collators name it, `labels`.
+std::optional<int32_t> class_field(const Json& row, const std::string& where, int64_t num_classes) {
+  const Json *label = present(row, "label"), *labels = present(row, "labels");
+  if (label && labels) refuse(where, "one label", "\"label\" and \"labels\" in one row", "Remove one of them.");
+  const Json* value = label ? label : labels;
+  if (!value) return std::nullopt;
+  const std::string expected = std::string(label ? "\"label\"" : "\"labels\"") + " to be a class from 0 to " +
+                               std::to_string(num_classes - 1) + ", or -100 (none)";
+  const bool fits = value->is_number_integer() && (!value->is_number_unsigned() || value->get<uint64_t>() < uint64_t{1} << 62);
+  if (fits && value->get<int64_t>() == kIgnored) return std::nullopt;
+  if (fits && value->get<int64_t>() >= 0 && value->get<int64_t>() < num_classes)
+    return static_cast<int32_t>(value->get<int64_t>());
+  refuse(where, expected, shown(*value),
+         value->is_number_integer() ? "Check that the labels count from 0, and `num_labels` of the model's config.json."
+                                    : "Write the number of the class; `id2label` in the model's config.json names them.");
+}
+
+IdsSample ids_sample(const Json& row, const std::string& where, int64_t vocab_size, int64_t num_classes) {
   const Json* ids = present(row, "input_ids");
   if (!ids) refuse(where, "\"labels\" beside \"input_ids\"", "\"labels\" alone", "Add \"input_ids\" of the same length.");
   IdsSample sample;
   sample.ids = integers(*ids, "input_ids", where, vocab_size, false);
+  if (num_classes > 0) {
+    sample.row_class = class_field(row, where, num_classes);
+    return sample;
+  }
   const Json* labels = present(row, "labels");
   if (!labels) return sample;
   sample.labels = integers(*labels, "labels", where, vocab_size, true);
@@ -164,7 +184,7 @@ size_t utf8_length(std::string_view text, size_t at) {
 
 }  // namespace
 
-Sample parse_json_row(const std::string& line, const std::string& where, int64_t vocab_size) {
+Sample parse_json_row(const std::string& line, const std::string& where, int64_t vocab_size, int64_t num_classes) {
   if (is_blank(line)) {
     refuse(where, "one JSON object on every line", "an empty line",
            "Remove it: `sed -i '/^[[:space:]]*$/d' FILE` removes all empty lines.");
@@ -174,19 +194,16 @@ Sample parse_json_row(const std::string& line, const std::string& where, int64_t
     refuse(where, "one JSON object on every line", shown(row),
            "If the file is one JSON array, convert it: `jq -c '.[]' FILE > FILE.jsonl`.");
   }
-  switch (kind_of(row, where)) {
+  switch (kind_of(row, where, num_classes > 0)) {
     case Kind::text:
-      return TextSample{string_field(row, "text", where)};
+      return TextSample{string_field(row, "text", where), num_classes > 0 ? class_field(row, where, num_classes) : std::nullopt};
     case Kind::completion:
       return CompletionSample{string_field(row, "prompt", where), string_field(row, "completion", where)};
     case Kind::ids:
-      return ids_sample(row, where, vocab_size);
+      return ids_sample(row, where, vocab_size, num_classes);
     case Kind::messages:
       refuse(where, "text, prompt and completion, or input_ids", "\"messages\", which is not available yet",
              "Apply the chat template beforehand and write the resulting text as {\"text\": ...}.");
-    case Kind::label:
-      refuse(where, "text, prompt and completion, or input_ids", "\"label\" (classification), which is not available yet",
-             "Remove the field to train on the text as a language model.");
   }
   throw Bug("a row of no kind");
 }
@@ -200,7 +217,7 @@ Sample parse_text_row(std::string line, const std::string& where) {
     }
     at += length;
   }
-  return TextSample{std::move(line)};
+  return TextSample{std::move(line), {}};
 }
 
 }  // namespace distill

@@ -13,6 +13,8 @@
 namespace distill {
 namespace {
 
+constexpr uint64_t kEvaluationSeed = 0x6576616c;
+
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One world only: with several ranks the last update of an epoch may leave a rank without rows, and every rank must see
@@ -52,7 +54,7 @@ struct UpdateStream::Parts {
   TokenBatch micro_batch(const EpochOrder& order, int64_t begin, int64_t end) const {
     std::vector<KeyedRow> members;
     for (int64_t index = begin; index < end; ++index) members.push_back({order.at(index), order.epoch() * epoch_rows + index});
-    return make_batch(*rows, members, options.pin_memory);
+    return make_batch(*rows, members, options.pin_memory, options.seed);
   }
 
   Update make(int64_t index) {
@@ -155,7 +157,7 @@ TokenBatch evaluation_batch(const Rows& rows, int64_t batch_size, int64_t index)
     key += count;
   }
   if (members.empty()) throw Bug("evaluation batch " + std::to_string(index) + " is beyond the rows");
-  return make_batch(rows, members, false);
+  return make_batch(rows, members, false, kEvaluationSeed);
 }
 
 std::vector<TokenBatch> evaluation_batches(const Rows& rows, int64_t batch_size) {

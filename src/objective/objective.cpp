@@ -29,7 +29,7 @@ struct Term {
   TermRecipe recipe;
   const TermFacts* facts = nullptr;
   LayerPairs pairs;                    // feature terms
-  std::vector<at::Tensor> projectors;  // one per pair; undefined = identity
+  std::vector<at::Tensor> projectors;  // one per pair, one for an embedding term; undefined = identity
 };
 
 // Where gradients enter the student's graph.
@@ -40,6 +40,14 @@ struct Roots {
     gradients.push_back(gradient);
   }
 };
+
+// Stands for the pair of layers in the key of an embedding's projector.
+constexpr std::pair<int64_t, int64_t> kWholeRow = {-1, -1};
+
+// The student's rows on the teacher's width.
+at::Tensor projected(const at::Tensor& student_ND, const at::Tensor& projector) {
+  return projector.defined() ? student_ND.to(projector.scalar_type()).matmul(projector.t()) : student_ND;
+}
 
 std::string place_of(size_t index, const char* key) { return "objective." + std::to_string(index) + (*key ? "." : "") + key; }
 
@@ -56,13 +64,10 @@ at::Tensor gradient_buffer(const at::Tensor& parameter, Roots& roots) {
   return gradient;
 }
 
-const at::Tensor& layer_of(const ForwardOutput& output, const std::map<int64_t, at::Tensor>& layers, int64_t layer,
-                           int64_t last) {
+const at::Tensor& layer_of(const std::map<int64_t, at::Tensor>& layers, int64_t layer) {
   const auto found = layers.find(layer);
-  if (found != layers.end()) return found->second;
-  if (layer != last || &layers != &output.hidden_BTD)
-    throw Bug("layer " + std::to_string(layer) + " missing in a forward output");
-  return output.final_hidden_BTD;
+  if (found == layers.end()) throw Bug("layer " + std::to_string(layer) + " missing in a forward output");
+  return found->second;
 }
 
 // A script may answer with logits alone.
@@ -93,11 +98,14 @@ struct Objective::Parts {
 
   void add_pairs(size_t index, const std::optional<ModelShape>& teacher_shape, std::vector<Complaint>& complaints);
   void add_projectors(size_t index);
+  void add_projector(size_t index, std::pair<int64_t, int64_t> layers, const std::string& place);
   void collect_logits_terms(bool has_teacher, std::vector<Complaint>& complaints);
   at::Tensor logits_backward(const ForwardOutput& student_out, const ForwardOutput* teacher_out, const TokenBatch& batch,
                              double kept_of_update, const at::Tensor& loss_scale, Roots& roots);
   at::Tensor pair_sum(const Term& term, size_t pair, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
                       const at::Tensor& positions_N) const;
+  at::Tensor embedding_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
+                             const UpdateCounts& counts) const;
   at::Tensor feature_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
                            const TokenBatch& batch, const UpdateCounts& counts) const;
 };
@@ -106,6 +114,10 @@ void Objective::Parts::add_pairs(size_t index, const std::optional<ModelShape>& 
                                  std::vector<Complaint>& complaints) {
   Term& term = terms[index];
   if (term.facts->signal == Signal::logits || !teacher_shape) return;
+  if (term.facts->signal == Signal::embedding) {
+    student_needs.embedding = teacher_needs.embedding = true;
+    return;
+  }
   const bool hidden = term.facts->signal == Signal::hidden;
   const size_t before = complaints.size();
   require_signal(term, "student", student, place_of(index, "function"), complaints);
@@ -121,17 +133,18 @@ void Objective::Parts::add_pairs(size_t index, const std::optional<ModelShape>& 
 }
 
 void Objective::Parts::add_projectors(size_t index) {
+  if (terms[index].facts->signal == Signal::embedding) return add_projector(index, kWholeRow, "embedding");
+  for (const auto& pair : terms[index].pairs)
+    add_projector(index, pair, std::to_string(pair.first) + "-" + std::to_string(pair.second));
+}
+
+void Objective::Parts::add_projector(size_t index, std::pair<int64_t, int64_t> layers, const std::string& place) {
   Term& term = terms[index];
-  term.projectors.resize(term.pairs.size());
-  if (term.facts->signal != Signal::hidden || student.hidden_size == teacher.hidden_size) return;
-  for (size_t i = 0; i < term.pairs.size(); ++i) {
-    const auto& pair = term.pairs[i];
-    term.projectors[i] = make_projector(teacher.hidden_size, student.hidden_size, pair, options.seed,
-                                        at::TensorOptions().dtype(options.master_dtype).device(options.device));
-    parameters.push_back(
-        {"projector." + names[index] + "." + std::to_string(pair.first) + "-" + std::to_string(pair.second) + ".weight",
-         term.projectors[i], /*matrix=*/true});
-  }
+  at::Tensor& projector = term.projectors.emplace_back();
+  if (term.facts->signal == Signal::attention || student.hidden_size == teacher.hidden_size) return;
+  projector = make_projector(teacher.hidden_size, student.hidden_size, layers, options.seed,
+                             at::TensorOptions().dtype(options.master_dtype).device(options.device));
+  parameters.push_back({"projector." + names[index] + "." + place + ".weight", projector, /*matrix=*/true});
 }
 
 void Objective::Parts::collect_logits_terms(bool has_teacher, std::vector<Complaint>& complaints) {
@@ -222,22 +235,28 @@ at::Tensor Objective::Parts::pair_sum(const Term& term, size_t pair, const Forwa
                                       const ForwardOutput& teacher_out, const at::Tensor& positions_N) const {
   const auto [student_layer, teacher_layer] = term.pairs[pair];
   if (term.facts->signal == Signal::attention)
-    return term.facts->attention_sum(
-        layer_of(student_out, student_out.attention_BHTT, student_layer, student.num_layers),
-        layer_of(teacher_out, teacher_out.attention_BHTT, teacher_layer, teacher.num_layers).detach(), positions_N);
-  at::Tensor student_ND =
-      widened(rows_at(layer_of(student_out, student_out.hidden_BTD, student_layer, student.num_layers), positions_N));
-  const at::Tensor teacher_ND =
-      rows_at(layer_of(teacher_out, teacher_out.hidden_BTD, teacher_layer, teacher.num_layers).detach(), positions_N);
-  const at::Tensor& projector = term.projectors[pair];
-  if (projector.defined()) student_ND = student_ND.to(projector.scalar_type()).matmul(projector.t());
+    return term.facts->attention_sum(layer_of(student_out.attention_BHTT, student_layer),
+                                     layer_of(teacher_out.attention_BHTT, teacher_layer).detach(), positions_N);
+  const at::Tensor student_ND =
+      projected(widened(rows_at(layer_of(student_out.hidden_BTD, student_layer), positions_N)), term.projectors[pair]);
+  const at::Tensor teacher_ND = rows_at(layer_of(teacher_out.hidden_BTD, teacher_layer).detach(), positions_N);
   return term.facts->hidden_sum(student_ND, teacher_ND.to(student_ND.scalar_type()));
+}
+
+// The sum over the rows here, divided by the rows of the whole update.
+at::Tensor Objective::Parts::embedding_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
+                                             const UpdateCounts& counts) const {
+  const at::Tensor student_BD = projected(widened(student_out.embedding_BD), term.projectors.front());
+  const at::Tensor teacher_BD = teacher_out.embedding_BD.detach().to(student_BD.scalar_type());
+  return term.facts->hidden_sum(student_BD, teacher_BD) / counts.kept;
 }
 
 // The mean over pairs of the sum over positions, divided by the positions of the whole update. Undefined: no position here.
 at::Tensor Objective::Parts::feature_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
                                            const TokenBatch& batch, const UpdateCounts& counts) const {
-  const bool all = term.recipe.positions == Positions::all;
+  if (term.facts->signal == Signal::embedding) return embedding_value(term, student_out, teacher_out, counts);
+  const Positions positions = term.recipe.positions;
+  const bool all = positions == Positions::all || (positions == Positions::automatic && options.all_positions);
   const int64_t here = all ? batch.num_tokens : batch.num_kept;
   if (here == 0) return {};
   const at::Tensor positions_N = all ? at::nonzero_static(batch.documents_BT.reshape({-1}).ge(0), here).squeeze(1) : batch.kept_N;
@@ -250,9 +269,10 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
                                const UpdateCounts& counts, const at::Tensor& loss_scale) {
   Parts& parts = *parts_;
   if (!teacher && parts.teacher_needs.any()) throw Bug("an objective that reads a teacher, called without one");
-  const AutocastGuard plain_types(student.final_hidden_BTD.device(), std::nullopt);  // losses choose their types themselves
-  const at::Tensor values = at::zeros({static_cast<int64_t>(parts.terms.size())},
-                                      student.final_hidden_BTD.options().dtype(at::kDouble).requires_grad(false));
+  const at::Device device = batch.ids_BT.device();
+  const AutocastGuard plain_types(device, std::nullopt);  // losses choose their types themselves
+  const at::Tensor values =
+      at::zeros({static_cast<int64_t>(parts.terms.size())}, at::TensorOptions().dtype(at::kDouble).device(device));
   Roots roots;
   if (parts.logits && batch.num_kept > 0)
     values.index_copy_(0, parts.logits_places, parts.logits_backward(student, teacher, batch, counts.kept, loss_scale, roots));

@@ -12,6 +12,8 @@ const TermFacts kTerms[] = {
     {TermFunction::cross_entropy, Signal::logits, Divergence::cross_entropy},
     {TermFunction::hidden_mse, Signal::hidden, {}, hidden_mse_sum},
     {TermFunction::hidden_cosine, Signal::hidden, {}, hidden_cosine_sum},
+    {TermFunction::embedding_mse, Signal::embedding, {}, hidden_mse_sum},
+    {TermFunction::embedding_cosine, Signal::embedding, {}, hidden_cosine_sum},
     {TermFunction::attention_mse, Signal::attention, {}, nullptr, attention_mse_sum},
 };
 

@@ -13,14 +13,18 @@ bool is_one_of(F function, std::initializer_list<F> list) { return std::find(lis
 }  // namespace
 
 bool is_hidden_term(TermFunction function) {
-  return is_one_of(function, {F::hidden_mse, F::hidden_cosine, F::hidden_l1, F::pkd, F::embedding_mse, F::gram, F::sae_features});
+  return is_one_of(function, {F::hidden_mse, F::hidden_cosine, F::hidden_l1, F::pkd, F::gram, F::sae_features});
 }
 
 bool is_attention_term(TermFunction function) {
   return is_one_of(function, {F::attention_mse, F::attention_kl, F::minilm_attention, F::minilm_value});
 }
 
-bool is_logits_term(TermFunction function) { return !is_hidden_term(function) && !is_attention_term(function); }
+bool is_embedding_term(TermFunction function) { return is_one_of(function, {F::embedding_mse, F::embedding_cosine}); }
+
+bool is_logits_term(TermFunction function) {
+  return !is_hidden_term(function) && !is_attention_term(function) && !is_embedding_term(function);
+}
 
 bool needs_teacher(const TermRecipe& term) { return term.function != TermFunction::cross_entropy; }
 
@@ -30,7 +34,7 @@ bool TermRecipe::reads(std::string_view key) const {
   if (key == "t_squared") return compares_logits && !is_one_of(function, {F::tvd, F::uld});
   if (key == "beta") return function == F::jsd;
   if (key == "alpha") return is_one_of(function, {F::skew_kl, F::skew_reverse_kl});
-  if (key == "layer_mapping" || key == "positions") return !is_logits_term(function);
+  if (key == "layer_mapping" || key == "positions") return is_hidden_term(function) || is_attention_term(function);
   return true;
 }
 

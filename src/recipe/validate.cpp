@@ -9,6 +9,7 @@
 #include "distill/core/fields.h"
 
 #include "leaves.h"
+#include "task_rules.h"
 
 namespace distill {
 namespace {
@@ -104,6 +105,15 @@ void terms_read_their_options(const Checked& c) {
                      "Remove it; `" + function + "` does not use it.");
     }
   }
+}
+
+// A task that is `auto` is known once the student has been read.
+void task_has_what_is_asked(const Checked& c) {
+  if (c.recipe.task == TaskChoice::automatic || !c.is_good("task")) return;
+  find_task_problems(c.recipe, c.recipe.task,
+                     [&](const std::string& path, std::string expected, std::string found, std::string advice) {
+                       if (c.is_good(path)) c.refuse(path, std::move(expected), std::move(found), std::move(advice));
+                     });
 }
 
 void term_names_differ(const Checked& c) {
@@ -277,6 +287,7 @@ constexpr Rule kRules[] = {
     teacher_is_there_when_read,
     objective_has_terms,
     terms_read_their_options,
+    task_has_what_is_asked,
     term_names_differ,
     attention_pairs_count_from_one,
     betas_are_two,

@@ -37,7 +37,7 @@ Curves read_curves(const fs::path& log_file) {
         for (const auto& [name, value] : event["terms"].items()) curves.add("term " + name, step, value);
     }
     if (kind == "eval")
-      for (const char* key : {"cross_entropy", "kl", "top1_agreement"})
+      for (const char* key : {"cross_entropy", "accuracy", "kl", "top1_agreement", "cosine"})
         if (event.contains(key)) curves.add(std::string("held-out ") + key, step, event[key]);
   }
   return curves;

@@ -7,6 +7,7 @@
 #include "distill/core/file.h"
 #include "distill/core/json_reader.h"
 #include "distill/core/log.h"
+#include "distill/report/figures.h"
 
 namespace distill {
 namespace {
@@ -113,9 +114,8 @@ void LogFile::on_step(const StepEvent& event) {
 
 void LogFile::on_eval(const EvalEvent& event) {
   Line line("eval");
-  line.add("step", event.step).add("cross_entropy", event.cross_entropy).add("perplexity", event.perplexity);
-  if (event.kl) line.add("kl", *event.kl);
-  if (event.top1_agreement) line.add("top1_agreement", *event.top1_agreement);
+  line.add("step", event.step);
+  for (const Figure& figure : figures_of(event)) line.add(figure.key, figure.value);
   parts_->write(line.add("tokens", event.tokens).add("seconds", event.seconds), true);
 }
 

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 
 #include "distill/core/log.h"
 #include "distill/core/units.h"
+#include "distill/report/figures.h"
 
 namespace distill {
 namespace {
@@ -15,12 +15,6 @@ namespace {
 constexpr double kPlainLineSeconds = 10;
 
 double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-std::string fixed(double value, int digits) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 std::string cut_to_terminal(std::string text) {
   winsize size{};
@@ -76,11 +70,7 @@ void Progress::on_step(const StepEvent& event) {
 
 void Progress::on_eval(const EvalEvent& event) {
   if (silent_) return;
-  std::string text = "eval at step " + std::to_string(event.step) + ": cross-entropy " + fixed(event.cross_entropy, 4) +
-                     ", perplexity " + fixed(event.perplexity, 2);
-  if (event.kl) text += ", KL to the teacher " + fixed(*event.kl, 4);
-  if (event.top1_agreement) text += ", same first choice " + fixed(100 * *event.top1_agreement, 1) + " %";
-  log::info(text);
+  log::info("eval at step " + std::to_string(event.step) + ": " + figures_text(event));
 }
 
 void Progress::on_save(const SaveEvent& event) {

@@ -28,10 +28,11 @@ std::unique_ptr<Teacher> open_script(const TeacherRecipe& recipe, at::Device dev
 
 }  // namespace
 
-std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device) {
+std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device,
+                                      std::optional<Task> task) {
   if (recipe.trust == Trust::torchscript) return open_script(recipe, device);
   const HfFolder folder = open_hf_folder(recipe.path);
-  const ModelSpec spec = read_spec(folder.config, (folder.path / "config.json").string());
+  const ModelSpec spec = read_spec(folder.config, (folder.path / "config.json").string(), task);
   LoadOptions options;
   // On a CPU low precision saves nothing that matters, so `auto` keeps the teacher exact; float64 proofs want it wide.
   const at::ScalarType automatic = device.is_cpu() && compute_dtype != at::kDouble ? at::kFloat : compute_dtype;

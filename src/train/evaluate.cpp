@@ -12,26 +12,82 @@
 namespace distill {
 namespace {
 
-Needs only_logits() {
+Needs needs_of(Task task) {
   Needs needs;
-  needs.logits = true;
+  needs.logits = task != Task::embedding;
+  needs.embedding = task == Task::embedding;
   return needs;
+}
+
+// What is added up over the batches, for any task.
+struct Sums {
+  double cross_entropy = 0, correct = 0, kl = 0, agreement = 0, cosine = 0;
+  int64_t labelled = 0, kept = 0;
+
+  void add(const HeldOutSums& part) {
+    cross_entropy += part.cross_entropy;
+    kl += part.kl;
+    agreement += part.agreement;
+    labelled += part.kept;
+    kept += part.kept;
+  }
+  void add(const ClassSums& part) {
+    cross_entropy += part.cross_entropy;
+    correct += part.correct;
+    kl += part.kl;
+    agreement += part.agreement;
+    labelled += part.labelled;
+    kept += part.rows;
+  }
+};
+
+EvalEvent figures_of(const Sums& sums, Task task, bool against_teacher) {
+  const double kept = static_cast<double>(sums.kept), labelled = static_cast<double>(sums.labelled);
+  EvalEvent event;
+  event.tokens = sums.kept;
+  if (task == Task::embedding) {
+    if (against_teacher) event.cosine = sums.cosine / kept;
+    return event;
+  }
+  if (sums.labelled > 0) event.cross_entropy = sums.cross_entropy / labelled;
+  if (task == Task::sequence_classification) {
+    if (sums.labelled > 0) event.accuracy = sums.correct / labelled;
+  } else {
+    event.perplexity = std::exp(*event.cross_entropy);
+  }
+  if (against_teacher) event.kl = sums.kl / kept;
+  if (against_teacher) event.top1_agreement = sums.agreement / kept;
+  return event;
+}
+
+void add_batch(Sums& sums, const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
+               const EvaluateOptions& options) {
+  switch (options.task) {
+    case Task::sequence_classification:
+      return sums.add(class_sums(student, teacher, batch));
+    case Task::embedding:
+      if (teacher) sums.cosine += embedding_cosine_sum(student, *teacher);
+      sums.kept += batch.num_kept;
+      return;
+    default:
+      return sums.add(held_out_sums(student, teacher, batch, options.precision.compute(), options.vocabulary_limit));
+  }
 }
 
 }  // namespace
 
-LogitsForward logits_of(const StudentModel& model) {
-  return [&model](const TokenBatch& batch) { return model.forward(batch, only_logits(), {}); };
+TaskForward answers_of(const StudentModel& model) {
+  return [&model](const TokenBatch& batch) { return model.forward(batch, needs_of(model.spec().task), {}); };
 }
 
-LogitsForward logits_of(Teacher& teacher) {
-  return [&teacher](const TokenBatch& batch) { return teacher.forward(batch, only_logits()); };
+TaskForward answers_of(Teacher& teacher) {
+  return [&teacher](const TokenBatch& batch) { return teacher.forward(batch, needs_of(teacher.spec().task)); };
 }
 
-EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options) {
+EvalEvent evaluate(const TaskForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options) {
   const at::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  HeldOutSums sums;
+  Sums sums;
   for (int64_t index = 0; index < num_evaluation_batches(rows, options.batch_size); ++index) {
     check_stop();
     const TokenBatch batch = evaluation_batch(rows, options.batch_size, index).to(options.device);
@@ -41,21 +97,10 @@ EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& row
       from_student = model(batch);
     }
     std::optional<ForwardOutput> from_teacher;
-    if (teacher) from_teacher = teacher->forward(batch, only_logits());
-    const HeldOutSums part = held_out_sums(from_student, from_teacher ? &*from_teacher : nullptr, batch,
-                                           options.precision.compute(), options.vocabulary_limit);
-    sums.cross_entropy += part.cross_entropy;
-    sums.kl += part.kl;
-    sums.agreement += part.agreement;
-    sums.kept += part.kept;
+    if (teacher) from_teacher = teacher->forward(batch, needs_of(options.task));
+    add_batch(sums, from_student, from_teacher ? &*from_teacher : nullptr, batch, options);
   }
-  const double kept = static_cast<double>(sums.kept);
-  EvalEvent event;
-  event.cross_entropy = sums.cross_entropy / kept;
-  event.perplexity = std::exp(event.cross_entropy);
-  if (teacher) event.kl = sums.kl / kept;
-  if (teacher) event.top1_agreement = sums.agreement / kept;
-  event.tokens = sums.kept;
+  EvalEvent event = figures_of(sums, options.task, teacher != nullptr);
   event.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return event;
 }

@@ -24,7 +24,8 @@ void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const
   if (parts.teacher) {
     from_teacher = parts.teacher->forward(batch, parts.objective.teacher_needs());
     const at::NoGradGuard no_grad;
-    teacher_finite.mul_(at::isfinite(from_teacher->final_hidden_BTD).all());
+    for (const at::Tensor& answer : {from_teacher->final_hidden_BTD, from_teacher->embedding_BD})
+      if (answer.defined()) teacher_finite.mul_(at::isfinite(answer).all());
   }
   ForwardOutput from_student;
   {
@@ -75,8 +76,8 @@ std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update,
 
 std::string first_bad_teacher_layer(const StepParts& parts, const Update& update) {
   Needs every_layer;
-  every_layer.logits = true;
   const bool has_layers = parts.teacher->spec().hidden_size > 0;  // a script may answer with logits alone
+  every_layer.logits = !has_layers;
   for (int64_t layer = 0; has_layers && layer <= parts.teacher->spec().num_layers; ++layer)
     every_layer.hidden_layers.insert(layer);
   for (const TokenBatch& batch : update.micro_batches) {

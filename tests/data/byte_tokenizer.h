@@ -19,6 +19,7 @@ class ByteTokenizer : public Tokenizer {
  public:
   bool begins = true, ends = false;
   std::optional<int32_t> eos = 2;
+  std::optional<int32_t> mask;  // an id above the letters
 
   Encoding encode(std::string_view text, bool add_special_tokens) const override {
     if (text.find('\xff') != std::string_view::npos) throw InputError({"text", "UTF-8", "bytes", "Fix it.", ""});
@@ -58,9 +59,9 @@ class ByteTokenizer : public Tokenizer {
     return std::string(1, static_cast<char>(id - 3));
   }
   std::optional<int32_t> eos_id() const override { return eos; }
-  std::optional<int32_t> mask_id() const override { return std::nullopt; }
+  std::optional<int32_t> mask_id() const override { return mask; }
   std::optional<int32_t> pad_id() const override { return std::nullopt; }
-  bool is_special(int32_t) const override { return false; }
+  bool is_special(int32_t id) const override { return id < 3 || id == mask; }
   uint64_t fingerprint() const override { return 7; }
 };
 
@@ -107,8 +108,8 @@ inline std::vector<int32_t> labels_of(const StoredDocument& document) {
 
 // Loads one file with the byte tokenizer's 301 ids.
 inline std::shared_ptr<const Rows> load_one(const std::string& path, const DataRecipe& recipe, const Tokenizer* tokenizer,
-                                            int64_t max_positions = 0) {
-  return load_rows({SourceRecipe{path, 1}}, recipe, "data.train", tokenizer, DataLimits{301, max_positions}, 17);
+                                            int64_t max_positions = 0, const TaskRules& task = {}) {
+  return load_rows({SourceRecipe{path, 1}}, recipe, "data.train", tokenizer, DataLimits{301, max_positions, task}, 17);
 }
 
 }  // namespace distill

@@ -76,9 +76,40 @@ TEST(JsonRow, ARowOfTwoKindsIsRefused) {
 TEST(JsonRow, WhatComesLaterIsRefusedByName) {
   EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": "a"}]})"),
               HasSubstr("\"messages\", which is not available yet"));
-  EXPECT_THAT(refusal(R"({"text": "a", "label": 1})"), HasSubstr("\"label\" (classification), which is not available yet"));
   EXPECT_THAT(refusal(R"({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]})"),
               HasSubstr("a list of messages, which is not available yet"));
+}
+
+Sample class_row(const std::string& line) { return parse_json_row(line, "d.jsonl:3", 100, 4); }
+
+TEST(JsonRow, AClassifiersRowHasOneClassUnderEitherName) {
+  EXPECT_EQ(std::get<TextSample>(class_row(R"({"text": "a", "label": 3})")).row_class, 3);
+  EXPECT_EQ(std::get<TextSample>(class_row(R"({"text": "a", "labels": 0})")).row_class, 0);
+  EXPECT_EQ(std::get<IdsSample>(class_row(R"({"input_ids": [5], "label": 1})")).row_class, 1);
+  const auto ids = std::get<IdsSample>(class_row(R"({"input_ids": [5, 6], "labels": 2})"));
+  EXPECT_EQ(ids.row_class, 2);
+  EXPECT_THAT(ids.labels, IsEmpty());
+  for (const char* line : {R"({"text": "a"})", R"({"text": "a", "label": null})", R"({"text": "a", "label": -100})"})
+    EXPECT_EQ(std::get<TextSample>(class_row(line)).row_class, std::nullopt) << line;
+}
+
+TEST(JsonRow, ClassesThatTheModelLacksAreRefusedWithTheirLine) {
+  const auto refused = [](const std::string& line) { return message_of([&] { class_row(line); }); };
+  EXPECT_THAT(refused(R"({"text": "a", "label": 4})"), AllOf(HasSubstr("d.jsonl:3"), HasSubstr("0 to 3"), HasSubstr("found 4")));
+  EXPECT_THAT(refused(R"({"text": "a", "label": -1})"), HasSubstr("found -1"));
+  EXPECT_THAT(refused(R"({"text": "a", "label": 18446744073709551615})"), HasSubstr("found 18446744073709551615"));
+  EXPECT_THAT(refused(R"({"text": "a", "label": "good"})"), AllOf(HasSubstr("found \"good\""), HasSubstr("id2label")));
+  EXPECT_THAT(refused(R"({"text": "a", "label": 1.5})"), HasSubstr("found 1.5"));
+  EXPECT_THAT(refused(R"({"text": "a", "label": true})"), HasSubstr("found true"));
+  EXPECT_THAT(refused(R"({"input_ids": [1], "labels": [1]})"), HasSubstr("\"labels\" to be a class"));
+  EXPECT_THAT(refused(R"({"text": "a", "label": 1, "labels": 1})"), HasSubstr("\"label\" and \"labels\" in one row"));
+  EXPECT_THAT(refused(R"({"label": 1})"), HasSubstr("only \"label\""));
+}
+
+TEST(JsonRow, WithoutAClassifierALabelIsAFieldLikeOthers) {
+  const auto text = std::get<TextSample>(parse_json_row(R"({"text": "a", "label": "any"})", "d:1", 0));
+  EXPECT_EQ(text.text, "a");
+  EXPECT_EQ(text.row_class, std::nullopt);
 }
 
 TEST(JsonRow, WrongTypesAreRefused) {

@@ -38,7 +38,8 @@ inline ForwardOutput leaves(const ForwardOutput& output) {
   const auto leaf = [](const at::Tensor& tensor) { return tensor.detach().clone().requires_grad_(); };
   ForwardOutput copy = output;
   copy.final_hidden_BTD = leaf(output.final_hidden_BTD);
-  copy.head.weight_VD = leaf(output.head.weight_VD);
+  if (output.head.weight_VD.defined()) copy.head.weight_VD = leaf(output.head.weight_VD);
+  if (output.embedding_BD.defined()) copy.embedding_BD = leaf(output.embedding_BD);
   for (auto& [layer, tensor] : copy.hidden_BTD)
     tensor = tensor.is_same(output.final_hidden_BTD) ? copy.final_hidden_BTD : leaf(tensor);
   for (auto& [layer, tensor] : copy.attention_BHTT) tensor = leaf(tensor);
@@ -49,6 +50,7 @@ inline ForwardOutput leaves(const ForwardOutput& output) {
 inline ForwardOutput rows_of(const ForwardOutput& output, int64_t begin, int64_t count) {
   ForwardOutput part = output;
   part.final_hidden_BTD = output.final_hidden_BTD.narrow(0, begin, count);
+  if (output.embedding_BD.defined()) part.embedding_BD = output.embedding_BD.narrow(0, begin, count);
   for (auto& [layer, tensor] : part.hidden_BTD)
     tensor = tensor.is_same(output.final_hidden_BTD) ? part.final_hidden_BTD : tensor.narrow(0, begin, count);
   for (auto& [layer, tensor] : part.attention_BHTT) tensor = tensor.narrow(0, begin, count);
@@ -67,6 +69,15 @@ inline TokenBatch make_batch(const at::Tensor& targets_BT, const std::vector<int
   batch.kept_targets_N = flat.index_select(0, batch.kept_N);
   batch.num_kept = batch.kept_N.numel();
   for (int64_t length : lengths) batch.num_tokens += length;
+  return batch;
+}
+
+// The rows of a classifier or an embedding model: `classes_B` (-100 = no label) under flat indices of rows.
+inline TokenBatch make_row_batch(const at::Tensor& classes_B, int64_t length, const std::vector<int64_t>& lengths) {
+  TokenBatch batch = make_batch(at::full({classes_B.size(0), length}, -100, at::TensorOptions().dtype(at::kLong)), lengths);
+  batch.kept_N = at::arange(classes_B.size(0), at::kLong);
+  batch.kept_targets_N = classes_B;
+  batch.num_kept = classes_B.size(0);
   return batch;
 }
 

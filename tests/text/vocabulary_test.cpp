@@ -35,6 +35,21 @@ TEST(Vocabulary, PaddingOfAHeadIsDropped) {
   EXPECT_EQ(common.dropped, 4);
 }
 
+// Heads of one model family that are padded differently: 151,665 ids have names, the heads have 151,936 and 152,064 rows.
+TEST(Vocabulary, HeadsOfDifferentPaddingAgreeOnTheSmallerWidth) {
+  std::vector<std::string> tokens;
+  for (int id = 0; id < 151665; ++id) tokens.push_back("t" + std::to_string(id));
+  const ListTokenizer teacher(tokens), student(tokens);
+  for (const auto& [teacher_width, student_width] : {std::pair{152064, 151936}, {151936, 152064}}) {
+    const CommonVocabulary common = common_vocabulary({&teacher, teacher_width}, {&student, student_width}, false);
+    EXPECT_EQ(common.width, 151936);
+    EXPECT_EQ(common.dropped, 128);
+  }
+  tokens.resize(151937, "named");
+  const ListTokenizer longer(tokens);
+  EXPECT_THROW(common_vocabulary({&longer, 152064}, {&student, 151936}, false), InputError);
+}
+
 TEST(Vocabulary, DifferentTokensAreShown) {
   const ListTokenizer teacher({"a", "b", "c"}), student({"a", "x", "c"});
   try {

@@ -34,11 +34,17 @@ ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
 // Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
 std::unique_ptr<Tokenizer> tokenizer_in(const std::filesystem::path& folder);
-// Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary).
+// Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary), and refused in data.
 int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
                             const std::optional<ModelSpec>& teacher);
-DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary);
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
+                       const TaskRules& task);
 ModelShape shape_of(const ModelSpec& spec);
+
+// The rows of data.eval; null without them, and, with a warning, when they would tell nothing.
+std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPlan& student,
+                                           const std::optional<ModelSpec>& teacher, const Tokenizer* tokenizer,
+                                           const DataLimits& limits);
 
 // Number of updates of `train.length`.
 int64_t count_updates(const Duration& length, const UpdateStream& stream);

@@ -16,7 +16,8 @@ struct ForwardOptionsCli {
   std::string device = "auto";
 };
 
-// Runs every line as a batch of one and writes row{i}.logits [T, V], and when asked for row{i}.hidden_states.{l} [T, D] (l = 0
+// Runs every line as a batch of one and writes row{i}.logits [T, V] (classifiers: [C]; embedding models: row{i}.embedding [D]
+// instead), and when asked for row{i}.hidden_states.{l} [T, D] (l = 0
 // embeddings .. L after the final norm) and row{i}.attentions.{l} [H, T, T] (l = 0 is the first block): float32, or float64 with
 // that dtype. The output appears under its name only when it is complete. InputError names the file and the line; returns 0.
 int run_forward(const ForwardOptionsCli& options);

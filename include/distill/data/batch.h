@@ -14,7 +14,8 @@ struct KeyedRow {
   int64_t key = 0;  // the row's place in the run
 };
 
-// At least one row. Padded on the right to the longest row: id 0, position 0, document -1, target -100.
-TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory);
+// At least one row. Padded on the right to the longest row: id 0, position 0, document -1, target -100. Masks are keyed by
+// (noise_seed, key of the row, document in the row): the same however the rows of an update are split.
+TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory, uint64_t noise_seed = 0);
 
 }  // namespace distill

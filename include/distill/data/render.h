@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "distill/data/sample.h"
+#include "distill/data/task_rules.h"
 #include "distill/recipe/data.h"
 #include "distill/text/tokenizer.h"
 
 namespace distill {
 
-// One token with the answer to "is it a label?" in its top bit: 4 bytes in memory where ids and labels agree.
+// One token with the answer to "is it a label?" in its top bit: 4 bytes in memory where ids and labels agree. For masked language
+// models the bit marks the candidates for masking.
 struct Token {
   uint32_t bits = 0;
   static Token of(int32_t id, bool kept) { return {static_cast<uint32_t>(id) | (kept ? kKeptBit : 0)}; }
@@ -24,6 +26,8 @@ struct Token {
 struct Document {
   std::vector<Token> tokens;
   std::vector<int32_t> labels;  // empty unless a kept label differs from its id
+  std::optional<int32_t> row_class;
+  uint32_t num_front = 0, num_back = 0;  // tokens that the post-processor put around the text
 };
 
 // What rendering is told by the recipe, the tokenizer and the model.
@@ -33,16 +37,21 @@ struct RenderRules {
   std::optional<int32_t> eos;            // empty: the tokenizer names none
   bool completion_only = true;           // the prompt is no label
   int64_t vocab_size = 0;                // 0 = unbounded
+  TaskRules task;
 };
-RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size);
+// Only next_token appends an end of sequence: encoders have what their post-processor adds.
+RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task = {});
 
-// The whole document, not cut; its first token is never kept: nothing predicts it. InputError names `where`: text without a
-// tokenizer, ids outside the vocabulary, no end of sequence to append.
+// The whole document, not cut. next_token: its first token is never kept, as nothing predicts it. masked_tokens: special tokens
+// are never kept. InputError names `where`: text without a tokenizer, ids outside the vocabulary, no end of sequence to append,
+// a kind of row that the task does not have.
 Document render(const Sample& sample, const RenderRules& rules, const std::string& where);
 
-// The document in pieces of at most `length` tokens: only the first one (truncate) or all (split). Every piece begins anew:
-// its first token is never kept. Pieces without a kept token are left in, for the caller to count.
-std::vector<Document> cut(Document document, int64_t length, Overflow overflow);
-int64_t num_kept(const Document& document);
+// The document in pieces of at most `length` tokens: only the first one (truncate) or all (split). Pieces without a kept token
+// are left in, for the caller to count. next_token: every piece begins anew, its first token is never kept. Else every piece
+// stands between the tokens that the post-processor added; InputError when these leave no room.
+std::vector<Document> cut(Document document, int64_t length, Overflow overflow, Targets targets = Targets::next_token);
+// How many targets the document has: kept tokens, tokens that will be masked, or the row itself.
+int64_t num_kept(const Document& document, const TaskRules& task = {});
 
 }  // namespace distill

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "distill/data/masking.h"
 #include "distill/data/render.h"
 #include "distill/data/stream.h"
 
@@ -17,6 +18,7 @@ struct StoredDocument {
   const int32_t* labels = nullptr;  // null: every kept token is its own label
   uint32_t length = 0;
   uint32_t num_kept = 0;
+  int32_t row_class = kIgnored;  // of a classifier's row
   std::span<const Token> span() const { return {tokens, length}; }
   int32_t label(size_t t) const { return labels ? labels[t] : tokens[t].id(); }
 };
@@ -24,7 +26,7 @@ struct StoredDocument {
 // Owns the tokens in blocks that never move, so that growing copies nothing.
 class TokenStore {
  public:
-  StoredDocument add(const Document& document);
+  StoredDocument add(const Document& document, const TaskRules& task = {});
 
  private:
   std::vector<std::vector<Token>> tokens_;
@@ -60,6 +62,8 @@ class Rows {
   std::vector<SourceRows> sources;
   DataCounts counts;
   uint64_t fingerprint = 0;
+  TaskRules task;
+  MaskWords mask_words;  // of masked_tokens
 
   const PackedRow& row(RowPlace place) const { return sources[place.source].rows[place.row]; }
   std::span<const StoredDocument> documents(RowPlace place) const {

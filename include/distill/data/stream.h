@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "distill/data/task_rules.h"
 #include "distill/recipe/data.h"
 #include "distill/tensor/token_batch.h"
 #include "distill/text/tokenizer.h"
@@ -16,6 +17,7 @@ namespace distill {
 struct DataLimits {
   int64_t vocab_size = 0;     // ids at or above are InputError, with file and line
   int64_t max_positions = 0;  // bounds sequence_length; 0 = unbounded
+  TaskRules task;
 };
 
 struct DataCounts {
@@ -31,10 +33,10 @@ struct DataCounts {
 
 // All rows of a split, tokenised and packed, in memory.
 class Rows;
-// `tokenizer` may be null when every row carries input_ids. InputError: file and line of the first bad row; no kept label at all.
-// `name` is `data.train` or `data.eval`, for messages. Evaluation uses every row once, in file order: weights do not count
-// there. Logs one line with the counts, and a warning when more than 5 % of the documents were truncated. The counts are
-// those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes.
+// `tokenizer` may be null when every row carries input_ids and no token is masked. InputError: file and line of the first bad
+// row; no kept label at all. `name` is `data.train` or `data.eval`, for messages. Evaluation uses every row once, in file order:
+// weights do not count there. Logs one line with the counts, and a warning when more than 5 % of the documents were truncated.
+// The counts are those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes.
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
                                       const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed);
 const DataCounts& counts_of(const Rows& rows);
@@ -56,7 +58,7 @@ struct Update {
   int64_t index = 0;  // 0-based place in the run
   int64_t epoch = 0;
   std::vector<TokenBatch> micro_batches;
-  int64_t kept_tokens = 0;   // over all micro-batches and ranks
+  int64_t kept_tokens = 0;   // over all micro-batches and ranks; rows when a row is one sample
   int64_t input_tokens = 0;  // that are not padding, over all ranks
   int64_t padded_tokens = 0;
 };
@@ -80,7 +82,7 @@ class UpdateStream {
   std::unique_ptr<Parts> parts_;
 };
 
-// Batches of all rows once, in order, for evaluation.
+// Batches of all rows once, in order, for evaluation. Masks are the same at every evaluation, whatever the run's seed.
 std::vector<TokenBatch> evaluation_batches(const Rows& rows, int64_t batch_size);
 // The same one by one, for data that should not lie in memory as tensors all at once.
 int64_t num_evaluation_batches(const Rows& rows, int64_t batch_size);

@@ -22,7 +22,7 @@ struct ModelShape {
   int64_t num_layers = 0;
   int64_t hidden_size = 0;  // 0: the model returns no hidden states
   int64_t num_heads = 0;    // 0: the model returns no attention maps
-  int64_t vocab_size = 0;
+  int64_t vocab_size = 0;   // width of the head
 };
 
 struct ObjectiveOptions {
@@ -31,11 +31,12 @@ struct ObjectiveOptions {
   at::ScalarType compute_dtype = at::kFloat;  // of the head GEMMs: the autocast type
   at::Device device = at::kCPU;
   int64_t vocabulary_limit = 0;  // ids from here on are dropped on both sides; 0 = no limit
+  bool all_positions = false;    // what `positions: auto` means: every token (encoders), or the kept ones
 };
 
 // The counts that divide the sums: of the whole update, over all micro-batches and ranks, known before the first backward.
 struct UpdateCounts {
-  double kept = 0;
+  double kept = 0;    // positions, or rows when a row is one sample; divides logits and embedding terms
   double tokens = 0;  // that are not padding; divides terms with `positions: all`
 };
 
@@ -51,7 +52,8 @@ class Objective {
   const Needs& teacher_needs() const;             // empty: no teacher is read
   const std::vector<std::string>& names() const;  // of the terms in the log, in recipe order
   const std::vector<double>& weights() const;
-  // Trained projectors, float32 master, named `projector.<term>.<student layer>-<teacher layer>.weight`, [D_teacher, D_student].
+  // Trained projectors, float32 master, named `projector.<term>.<student layer>-<teacher layer>.weight` or
+  // `projector.<term>.embedding.weight`, [D_teacher, D_student].
   const std::vector<NamedTensor>& parameters() const;
 
   // One micro-batch: accumulates the gradient of loss_scale * sum(weight * term) into the student's leaves and the projectors.
@@ -75,5 +77,14 @@ struct HeldOutSums {
 };
 HeldOutSums held_out_sums(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
                           at::ScalarType compute_dtype, int64_t vocabulary_limit);
+// The same over the rows of a classifier, of which some may have no label.
+struct ClassSums {
+  double cross_entropy = 0, correct = 0;  // over the labelled rows
+  double kl = 0, agreement = 0;           // over all rows
+  int64_t labelled = 0, rows = 0;
+};
+ClassSums class_sums(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch);
+// Sum of the cosines between both models' vectors of a row; their widths are equal.
+double embedding_cosine_sum(const ForwardOutput& student, const ForwardOutput& teacher);
 
 }  // namespace distill

@@ -9,13 +9,13 @@
 
 namespace distill {
 
-enum class Signal { logits, hidden, attention };
+enum class Signal { logits, hidden, attention, embedding };
 
 struct TermFacts {
   TermFunction function;
   Signal signal;
   Divergence divergence = Divergence::kl;                                                          // logits terms
-  at::Tensor (*hidden_sum)(const at::Tensor&, const at::Tensor&) = nullptr;                        // hidden terms
+  at::Tensor (*hidden_sum)(const at::Tensor&, const at::Tensor&) = nullptr;                        // hidden and embedding terms
   at::Tensor (*attention_sum)(const at::Tensor&, const at::Tensor&, const at::Tensor&) = nullptr;  // attention terms
 
   bool reads_teacher() const { return signal != Signal::logits || distill::reads_teacher(divergence); }

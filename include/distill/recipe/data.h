@@ -43,6 +43,7 @@ struct DataRecipe {
   Overflow overflow = Overflow::truncate;
   bool append_eos = true;
   bool assistant_only_loss = true;
+  std::optional<double> mask_probability;
   VocabularyCheck vocabulary = VocabularyCheck::check;
   bool operator==(const DataRecipe&) const = default;
 
@@ -53,12 +54,18 @@ struct DataRecipe {
     v(&DataRecipe::sequence_length, "sequence_length", "tokens per row at most; longer ones are cut or split (`overflow`)")
         .min(2)
         .max(1 << 24);
-    v(&DataRecipe::packing, "packing", "several whole documents per row; they never attend to each other");
+    v(&DataRecipe::packing, "packing",
+      "several whole documents per row; they never attend to each other. sequence_classification and embedding have one document "
+      "per row whatever this says");
     v(&DataRecipe::shuffle, "shuffle", "a new order every epoch; false: file order");
     v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length; pieces of a `split` share no token");
-    v(&DataRecipe::append_eos, "append_eos", "end every text and completion with the end-of-sequence token");
+    v(&DataRecipe::append_eos, "append_eos", "causal_lm: end every text and completion with the end-of-sequence token");
     v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
       "loss on the completion or the assistant's turns only; false: on the prompt too");
+    v(&DataRecipe::mask_probability, "mask_probability",
+      "masked_lm: share of the tokens that are predicted; of these 80 % are hidden, 10 % replaced, 10 % left. Default 0.15")
+        .above(0)
+        .below(1);
     v(&DataRecipe::vocabulary, "vocabulary", "`assume_same` skips the comparison of teacher's and student's vocabularies");
   }
 };

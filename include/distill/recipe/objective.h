@@ -28,6 +28,7 @@ enum class TermFunction {
   minilm_attention,
   minilm_value,
   embedding_mse,
+  embedding_cosine,
   gram,
   sae_features
 };
@@ -55,6 +56,7 @@ struct EnumNames<TermFunction> {
                                                                          {TermFunction::minilm_attention, "minilm_attention"},
                                                                          {TermFunction::minilm_value, "minilm_value"},
                                                                          {TermFunction::embedding_mse, "embedding_mse"},
+                                                                         {TermFunction::embedding_cosine, "embedding_cosine"},
                                                                          {TermFunction::gram, "gram"},
                                                                          {TermFunction::sae_features, "sae_features"}};
 };
@@ -96,8 +98,10 @@ struct TermRecipe {
       "what is minimised, as a sum over kept tokens divided by the kept tokens of the whole update. kl: KL(teacher || student); "
       "reverse_kl: KL(student || teacher); jsd: beta*KL(T || M) + (1-beta)*KL(S || M) with M = beta*T + (1-beta)*S; "
       "cross_entropy: the labels, without the teacher; hidden_mse: mean over features; hidden_cosine: 1 - cosine; "
-      "attention_mse: squared distance of attention rows, mean over heads")
-        .only({"kl", "reverse_kl", "jsd", "cross_entropy", "hidden_mse", "hidden_cosine", "attention_mse"});
+      "attention_mse: squared distance of attention rows, mean over heads; for the task embedding: embedding_mse, mean over "
+      "features, and embedding_cosine, 1 - cosine, of the rows' vectors")
+        .only({"kl", "reverse_kl", "jsd", "cross_entropy", "hidden_mse", "hidden_cosine", "attention_mse", "embedding_mse",
+               "embedding_cosine"});
     v(&TermRecipe::name, "name", "the term's name in the log; default: the function, then kl_2, kl_3 for repetitions");
     v(&TermRecipe::weight, "weight", "factor of the term in the total, as written").min(0);
     v(&TermRecipe::temperature, "temperature", "divides teacher's and student's logits (logits terms, not cross_entropy)")
@@ -110,7 +114,9 @@ struct TermRecipe {
       "hidden and attention terms: uniform (evenly spread), last, all (equal depths), or [[student, teacher], ...]. Hidden "
       "states count "
       "as in Hugging Face: 0 = embeddings, l = output of block l; attention counts blocks from 1");
-    v(&TermRecipe::positions, "positions", "hidden and attention terms: `kept` positions or `all` that are not padding");
+    v(&TermRecipe::positions, "positions",
+      "hidden and attention terms: `kept` positions or `all` that are not padding; auto: kept for causal_lm, else all. Rows of "
+      "sequence_classification and embedding have no kept positions");
   }
 };
 

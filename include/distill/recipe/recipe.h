@@ -17,9 +17,22 @@
 
 namespace distill {
 
+// What the models are trained for; `automatic` = what the student's config.json says (its entry of `architectures`).
+enum class TaskChoice { automatic, causal_lm, masked_lm, sequence_classification, embedding };
+template <>
+struct EnumNames<TaskChoice> {
+  static constexpr std::pair<TaskChoice, std::string_view> kNames[] = {
+      {TaskChoice::automatic, "auto"},
+      {TaskChoice::causal_lm, "causal_lm"},
+      {TaskChoice::masked_lm, "masked_lm"},
+      {TaskChoice::sequence_classification, "sequence_classification"},
+      {TaskChoice::embedding, "embedding"}};
+};
+
 struct Recipe {
   std::optional<TeacherRecipe> teacher;
   StudentRecipe student;
+  TaskChoice task = TaskChoice::automatic;
   DataRecipe data;
   std::vector<TermRecipe> objective = {TermRecipe{}};
   OptimizerRecipe optimizer;
@@ -32,6 +45,10 @@ struct Recipe {
   static void fields(Visit& v) {
     v(&Recipe::teacher, "teacher", "the model to learn from; needed when a term reads it");
     v(&Recipe::student, "student", "the model that learns").required();
+    v(&Recipe::task, "task",
+      "what both models do: causal_lm (the next token), masked_lm (hidden tokens), sequence_classification (one label for a "
+      "row), "
+      "embedding (one vector for a row); auto: what `architectures` in the student's config.json says");
     v(&Recipe::data, "data", "what both read").required();
     v(&Recipe::objective, "objective", "weighted terms; the total is the sum of weight * term");
     v(&Recipe::optimizer, "optimizer", "how weights move");
@@ -95,5 +112,10 @@ bool needs_teacher(const TermRecipe& term);
 bool is_logits_term(TermFunction function);
 bool is_hidden_term(TermFunction function);
 bool is_attention_term(TermFunction function);
+bool is_embedding_term(TermFunction function);
+
+// What the recipe asks for and a task does not have: terms that it cannot compute, options that mean nothing there. `check`
+// looks when the recipe names its task, a run once the student's config.json has told it. `task` is not `automatic`.
+std::vector<Complaint> task_problems(const LoadedRecipe& loaded, TaskChoice task);
 
 }  // namespace distill

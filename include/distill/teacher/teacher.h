@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "distill/model/output.h"
@@ -20,7 +21,9 @@ class Teacher {
   virtual int64_t num_parameters() const { return count_parameters(spec()); }
 };
 
-// `compute_dtype`: the training precision on this device, taken when the recipe says `auto`.
-std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device);
+// `compute_dtype`: the training precision on this device, taken when the recipe says `auto`. `task`: what the model is read for;
+// empty: what its config.json says.
+std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device,
+                                      std::optional<Task> task = std::nullopt);
 
 }  // namespace distill

@@ -16,14 +16,16 @@ struct EvaluateOptions {
   PrecisionPlan precision;
   at::Device device = at::kCPU;
   int64_t vocabulary_limit = 0;
+  Task task = Task::causal_lm;
 };
 
-// Answers with what logits need; runs under autocast and without gradients.
-using LogitsForward = std::function<ForwardOutput(const TokenBatch&)>;
-LogitsForward logits_of(const StudentModel& model);
-LogitsForward logits_of(Teacher& teacher);
+// Answers with what the task is judged by: logits, or embeddings; runs under autocast and without gradients.
+using TaskForward = std::function<ForwardOutput(const TokenBatch&)>;
+TaskForward answers_of(const StudentModel& model);
+TaskForward answers_of(Teacher& teacher);
 
-// Measures `model` on every row once. `teacher` may be null: cross-entropy and perplexity only. Throws Stopped on a signal.
-EvalEvent evaluate(const LogitsForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options);
+// Measures `model` on every row once. `teacher` may be null: what the labels tell only, which for embeddings is nothing. Throws
+// Stopped on a signal.
+EvalEvent evaluate(const TaskForward& model, Teacher* teacher, const Rows& rows, const EvaluateOptions& options);
 
 }  // namespace distill

@@ -30,7 +30,7 @@ struct StepEvent {
   std::vector<std::pair<std::string, double>> terms;  // raw, per kept token
   double learning_rate = 0;
   double grad_norm = 0;          // before clipping, after unscaling
-  int64_t tokens = 0;            // kept
+  int64_t tokens = 0;            // kept; rows when a row is one sample
   int64_t input_tokens = 0;      // that are not padding
   double tokens_per_second = 0;  // input tokens over wall time
   double seconds = 0;
@@ -40,10 +40,12 @@ struct StepEvent {
 
 struct EvalEvent {
   int64_t step = 0;
-  double cross_entropy = 0;
-  double perplexity = 0;
+  std::optional<double> cross_entropy;       // of labels
+  std::optional<double> perplexity;          // language models
+  std::optional<double> accuracy;            // classifiers
   std::optional<double> kl, top1_agreement;  // with a teacher
-  int64_t tokens = 0;                        // kept
+  std::optional<double> cosine;              // embeddings, with a teacher
+  int64_t tokens = 0;                        // kept; rows when a row is one sample
   double seconds = 0;
 };
 
