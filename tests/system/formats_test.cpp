@@ -72,7 +72,7 @@ TEST(Formats, InspectListsASparseAutoencoderPickledOnAGpu) {
   EXPECT_EQ(listed["tensors"][3]["name"], "decoder.bias");
   EXPECT_FALSE(listed.contains("not_tensors"));
   const Outcome table = place.run({"inspect", torch_file("trainer.pt")});
-  EXPECT_THAT(table.out, AllOf(HasSubstr("optimizer.state.0.exp_avg"), HasSubstr("not tensors"), HasSubstr("epoch")));
+  EXPECT_THAT(table.out, AllOf(HasSubstr("optimizer.state.0.exp_avg"), HasSubstr("not tensors (25): ")));
 }
 
 TEST(Formats, WhatCannotBeReadEndsWith65AndItsName) {
