@@ -11,6 +11,8 @@ namespace distill::test {
 struct Outcome {
   int exit_code = -1;  // 128 + signal when a signal ended it, as a shell says
   bool timed_out = false;
+  double seconds = 0;       // from start to end
+  uint64_t peak_bytes = 0;  // of resident memory
   std::string out, err;
 };
 
