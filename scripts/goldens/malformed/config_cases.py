@@ -165,7 +165,7 @@ def add_weights(corpus: Corpus) -> None:
     add_case("nan_last", with_value(float("nan"), last), "NaN", name)
     add_case("infinity", with_value(float("inf"), 3), "infinity", name)
     add_case("minus_infinity", with_value(float("-inf"), 3), "infinity", name)
-    add_case("nan_everywhere", {n: (s, b"\xff" * len(raw)) for n, (s, raw) in good.items()}, "NaN", "model.norm.weight")
+    add_case("nan_everywhere", {n: (s, b"\xff" * len(raw)) for n, (s, raw) in good.items()}, "NaN", "embed_tokens")
     corpus.folder("weights", "absent", {"config.json": config_text()}, "no weights")
     corpus.folder("weights", "of_another_format_only", {"config.json": config_text(), "tf_model.h5": b"\x89HDF\r\n\x1a\n"}, "tf_model.h5")
     corpus.folder("weights", "under_another_name", {"config.json": config_text(), "weights.safetensors": safetensors(good)},
