@@ -58,7 +58,8 @@ void print(const EvalEvent& event, bool json) {
 
 }  // namespace
 
-EvalEvent evaluate_recipe(const Recipe& recipe) {
+EvalEvent evaluate_recipe(const Recipe& wished) {
+  const Recipe recipe = with_local_models(wished);
   const at::Device device = parse_device(recipe.train.device);
   const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);

@@ -8,6 +8,7 @@
 
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/core/file.h"
+#include "distill/core/hub_cache.h"
 #include "distill/core/log.h"
 #include "distill/core/units.h"
 #include "distill/tensor/dtype.h"
@@ -57,6 +58,16 @@ StudentPlan plan_fresh_student(const Recipe& recipe) {
 }
 
 }  // namespace
+
+Recipe with_local_models(Recipe recipe) {
+  const auto resolve = [](std::string& word) {
+    if (const auto folder = word.empty() ? std::nullopt : find_model_or_none(word)) word = folder->string();
+  };
+  resolve(recipe.student.path);  // what is not there is said where it is opened
+  if (recipe.student.init) resolve(recipe.student.init->tokenizer);
+  if (recipe.teacher) resolve(recipe.teacher->path);
+  return recipe;
+}
 
 StudentPlan plan_student(const Recipe& recipe) {
   if (recipe.student.init) return plan_fresh_student(recipe);

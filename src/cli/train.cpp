@@ -16,7 +16,7 @@
 namespace distill {
 
 TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options) {
-  const Recipe& recipe = loaded.recipe;
+  const Recipe recipe = with_local_models(loaded.recipe);
   const at::Device device = parse_device(recipe.train.device);
   const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   if (const auto done = finished_before(loaded, options)) return *done;

@@ -1,6 +1,7 @@
 // A look at the paths that a recipe names, so that `check` finds a misspelled folder without opening a model.
 #include <filesystem>
 
+#include "distill/core/hub_cache.h"
 #include "distill/recipe/recipe.h"
 
 namespace distill {
@@ -16,11 +17,12 @@ std::string advice_for_path(const std::string& path) {
 
 void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
   if (path.empty()) return;
+  const auto folder = find_model_or_none(path);
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status))
-    problems.push_back(loaded.complaint(key, "a Hugging Face folder", "nothing at `" + path + "`", advice_for_path(path)));
-  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "config.json", error))
+  if (!folder)
+    problems.push_back(loaded.complaint(key, "a Hugging Face folder, or a hub id in the local cache", "nothing at `" + path + "`",
+                                        advice_for_path(path)));
+  else if (fs::is_directory(*folder, error) && !fs::exists(*folder / "config.json", error))
     problems.push_back(loaded.complaint(key, "a Hugging Face folder", "a folder without config.json",
                                         "Name the folder that holds config.json and the weights."));
 }
@@ -28,7 +30,7 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
   std::error_code error;
-  if (!path.empty() && !fs::exists(fs::path(path) / "tokenizer.json", error))
+  if (!path.empty() && !fs::exists(find_model_or_none(path).value_or(path) / "tokenizer.json", error))
     problems.push_back(loaded.complaint(key, "a folder with tokenizer.json", "none in `" + path + "`", advice_for_path(path)));
 }
 

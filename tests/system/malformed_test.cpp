@@ -45,7 +45,7 @@ class MalformedModels : public testing::Test {
     place.write("rows.jsonl", "{\"input_ids\": [1, 2, 3]}\n");
     const Outcome version = place.run({"version"});
     ASSERT_EQ(version.exit_code, 0);
-    start_bytes = version.peak_bytes;
+    start_bytes = version.peak_rss_bytes;
   }
 
   Command command_for(const ModelCase& given, const std::string& output) const {
@@ -63,7 +63,8 @@ class MalformedModels : public testing::Test {
     if (outcome.exit_code != (given.valid ? 0 : 65)) return "exit code " + std::to_string(outcome.exit_code);
     if (place.has(kSentinel) || place.has(std::string("models/") + kSentinel))
       return "something was run: " + std::string(kSentinel);
-    if (outcome.peak_bytes > start_bytes + kMoreThanAStart) return std::to_string(outcome.peak_bytes >> 20) + " MB at the peak";
+    if (outcome.peak_rss_bytes > start_bytes + kMoreThanAStart)
+      return std::to_string(outcome.peak_rss_bytes >> 20) + " MB at the peak";
     if (given.valid) return "";
     if (place.has(output)) return "an output was written";
     std::vector<std::string> words = given.says;
@@ -99,10 +100,11 @@ class MalformedModels : public testing::Test {
   void print_extremes(const std::vector<Ended>& ended) const {
     const auto slowest = std::max_element(ended.begin(), ended.end(),
                                           [](const Ended& a, const Ended& b) { return a.outcome.seconds < b.outcome.seconds; });
-    const auto biggest = std::max_element(
-        ended.begin(), ended.end(), [](const Ended& a, const Ended& b) { return a.outcome.peak_bytes < b.outcome.peak_bytes; });
+    const auto biggest = std::max_element(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) {
+      return a.outcome.peak_rss_bytes < b.outcome.peak_rss_bytes;
+    });
     std::cout << ended.size() << " malformed models; slowest " << slowest->outcome.seconds << " s (" << slowest->given.path
-              << "), highest peak " << (biggest->outcome.peak_bytes >> 20) << " MB (" << biggest->given.path
+              << "), highest peak " << (biggest->outcome.peak_rss_bytes >> 20) << " MB (" << biggest->given.path
               << "), a start alone " << (start_bytes >> 20) << " MB\n";
   }
 

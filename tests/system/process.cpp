@@ -73,8 +73,8 @@ Outcome run_process(const Command& command) {
     ::poll(nullptr, 0, 5);
   }
   outcome.seconds = now_seconds() - start;
-  outcome.peak_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
   outcome.out = contents(pipes.file("out"));
   outcome.err = contents(pipes.file("err"));
   return outcome;

@@ -1,4 +1,4 @@
-// A Hugging Face model folder: config.json, model.safetensors (or its index and shards), tokenizer files.
+// A Hugging Face model folder: config.json, model.safetensors or pytorch_model.bin (or an index and shards), tokenizer files.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct HfFolder {
   std::unique_ptr<TensorSource> weights;
 };
 
-// InputError: no folder, no config.json, no weights (names what was looked for), formats that are not available yet.
+// A path, or the id of a model in the local hub cache (then `path` is its snapshot).
+// InputError: no folder, no config.json, no weights (names what was looked for), formats that cannot be read.
 HfFolder open_hf_folder(const std::filesystem::path& path);
 // config.json alone.
 Json read_hf_config(const std::filesystem::path& path);

@@ -18,6 +18,9 @@
 
 namespace distill {
 
+// The recipe with hub ids replaced by their snapshots in the local cache. The run folder keeps the words that the user wrote.
+Recipe with_local_models(Recipe recipe);
+
 // Where the student's facts and files come from, before any weight is read.
 struct StudentPlan {
   ModelSpec spec;
