@@ -7,6 +7,8 @@
 #include "distill/tensor/dtype.h"
 #include "distill/tensor/shape.h"
 
+#include "safetensors_words.h"
+
 namespace distill {
 namespace {
 
@@ -39,7 +41,7 @@ class HeaderParser {
     throw InputError(
         {where, expected, found, "The file is damaged or was not written by a safetensors library: copy it again.", ""});
   }
-  std::string at(const std::string& tensor) const { return where_ + ": tensor \"" + tensor + "\""; }
+  std::string at(const std::string& tensor) const { return where_ + ": tensor \"" + shown(tensor) + "\""; }
 
   std::string header_text() {
     if (file_.size() < 8) refuse(where_, "a safetensors file of at least 8 bytes", std::to_string(file_.size()) + " bytes");
@@ -67,7 +69,8 @@ class HeaderParser {
     if (value.is_null()) return metadata;
     if (!value.is_object()) refuse(where_, "\"__metadata__\" to be an object", value.type_name());
     for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) refuse(where_, "only strings in \"__metadata__\"", "\"" + key + "\": " + text.dump().substr(0, 40));
+      if (!text.is_string())
+        refuse(where_, "only strings in \"__metadata__\"", "\"" + shown(key) + "\": " + text.dump().substr(0, 40));
       metadata[key] = text.get<std::string>();
     }
     return metadata;
@@ -95,7 +98,7 @@ class HeaderParser {
     if (is_unsupported_safetensors_word(word))
       throw InputError({at(name), "a type of at least 8 bits", word,
                         "The type " + word + " is not available yet: take a checkpoint in F16, BF16 or F32.", ""});
-    refuse(at(name), "a dtype of the format", "\"" + word.substr(0, 40) + "\"");
+    refuse(at(name), "a dtype of the format", "\"" + shown(word, 40) + "\"");
   }
 
   std::vector<int64_t> parse_shape(const std::string& name, const Json& value) const {
@@ -116,7 +119,7 @@ class HeaderParser {
     if (!value.is_object()) refuse(at(name), "an object", value.dump().substr(0, 40));
     for (const auto& item : value.items())
       if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
-        refuse(at(name), "the keys dtype, shape and data_offsets alone", "\"" + item.key().substr(0, 40) + "\"");
+        refuse(at(name), "the keys dtype, shape and data_offsets alone", "\"" + shown(item.key(), 40) + "\"");
     StoredTensor entry;
     entry.meta.name = name;
     entry.meta.file = where_;
