@@ -7,6 +7,8 @@
 
 #include "distill/core/error.h"
 
+#include "safetensors_words.h"
+
 namespace distill {
 namespace {
 
@@ -68,7 +70,7 @@ class DirectoryReader {
     const ZipEntry* entry;
   };
 
-  std::string at_entry(const std::string& name) const { return where_ + ": entry \"" + name.substr(0, 80) + "\""; }
+  std::string at_entry(const std::string& name) const { return where_ + ": entry \"" + shown(name, 80) + "\""; }
 
   // The end record stands at the end of the file, before a comment whose length it says.
   uint64_t find_end() const {
@@ -242,12 +244,12 @@ std::vector<ZipEntry> read_zip_directory(const ReadFile& file) { return Director
 
 void check_stored(const ReadFile& file, const ZipEntry& entry) {
   if (entry.method != 0)
-    refuse(file.path().string() + ": entry \"" + entry.name + "\"", "an entry stored as it is",
+    refuse(file.path().string() + ": entry \"" + shown(entry.name, 80) + "\"", "an entry stored as it is",
            "compression (method " + std::to_string(entry.method) + ")");
 }
 
 std::string read_zip_entry(const ReadFile& file, const ZipEntry& entry, uint64_t max_bytes) {
-  const std::string where = file.path().string() + ": entry \"" + entry.name + "\"";
+  const std::string where = file.path().string() + ": entry \"" + shown(entry.name, 80) + "\"";
   check_stored(file, entry);
   if (entry.size > max_bytes) refuse(where, "at most " + std::to_string(max_bytes) + " bytes", std::to_string(entry.size));
   std::string bytes(entry.size, '\0');
