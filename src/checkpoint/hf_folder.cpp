@@ -8,7 +8,7 @@
 namespace distill {
 namespace {
 
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
+constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
 
 void check_folder(const fs::path& path) {
   if (fs::is_directory(path)) return;

@@ -13,7 +13,8 @@
 namespace distill {
 namespace {
 
-constexpr int64_t kMaxLayers = 1 << 16;
+constexpr int64_t kMaxLayers = 1 << 12;
+constexpr uint64_t kMaxConfigBytes = uint64_t{4} << 20;
 constexpr int64_t kMaxParameters = int64_t{1} << 47;
 
 // Keys of transformers that say nothing about the function a model computes: bookkeeping, what to return, generation defaults.
@@ -84,7 +85,8 @@ constexpr const char* kHarmless[] = {"_attn_implementation",
                                      "exponential_decay_length_penalty",
                                      "remove_invalid_values"};
 
-[[noreturn]] void refuse_architecture(const std::string& where, const std::string& found) {
+[[noreturn]] void refuse_architecture(const std::string& where, const std::string& name) {
+  const std::string found = name.size() > 80 ? name.substr(0, 77) + "..." : name;
   std::string available;
   for (const Family* family : families())
     for (const Architecture& one : family->architectures) available += (available.empty() ? "" : ", ") + std::string(one.name);
@@ -290,7 +292,7 @@ ModelSpec read_spec(const Json& json, const std::string& where, std::optional<Ta
 
 ModelSpec read_spec_file(const std::string& folder, std::optional<Task> task) {
   const std::string file = (std::filesystem::path(folder) / "config.json").string();
-  return read_spec(read_json_file(file, uint64_t{16} << 20), file, task);
+  return read_spec(read_json_file(file, kMaxConfigBytes), file, task);
 }
 
 }  // namespace distill

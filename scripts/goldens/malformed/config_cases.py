@@ -20,12 +20,12 @@ def add_sizes(corpus: Corpus) -> None:
     for name, key, value in [
         ("vocab_size_a_string", "vocab_size", "16"), ("vocab_size_a_float", "vocab_size", 16.0), ("vocab_size_1e308", "vocab_size", 1e308),
         ("hidden_size_a_list", "hidden_size", [8]), ("hidden_size_null", "hidden_size", None), ("hidden_size_true", "hidden_size", True),
-        ("layers_1e9", "num_hidden_layers", 10**9), ("layers_65537", "num_hidden_layers", 65537),
+        ("layers_1e9", "num_hidden_layers", 10**9), ("layers_4097", "num_hidden_layers", 4097),
         ("vocab_size_minus_2_to_63", "vocab_size", -2**63), ("vocab_size_2_to_64", "vocab_size", 2**64),
         ("hidden_size_2_to_63_minus_1", "hidden_size", 2**63 - 1), ("head_dim_2_to_31_minus_1", "head_dim", 2**31 - 1),
     ]:
         corpus.folder("config", name, folder(**{key: value}), key)
-    corpus.folder("config", "layers_65536", folder(num_hidden_layers=65536), "missing")
+    corpus.folder("config", "layers_4096", folder(num_hidden_layers=4096), "missing")
     corpus.folder("config", "all_sizes_2_to_31_minus_1", folder(**dict.fromkeys(SIZES, 2**31 - 1)), "config.json")
     for key in SIZES[:5]:
         corpus.folder("config", f"{key}_absent", folder(**{key: ...}), key)
