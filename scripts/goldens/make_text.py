@@ -2,7 +2,7 @@
 """Goldens of the text room: tiny tokenizers in the styles of well-known models, and what the `tokenizers` library makes of
 hard strings with them. Writes tests/data/text/. Needs: pip install tokenizers==0.23.3
 
-    python3 scripts/goldens/make_text.py
+    python3 scripts/goldens/make_text.py [NAME ...]     all, or the named ones
 
 corpus.json   {"library", "strings": [...], "unstable": [[first, last], ...]}
 <name>/tokenizer.json (and the files beside it)
@@ -249,6 +249,81 @@ def mapped():
     return t, {}
 
 
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def train_wordpiece(tokenizer, size, prefix="##", **options):
+    tokenizer.train_from_iterator(TRAINING * 2, trainers.WordPieceTrainer(vocab_size=size, show_progress=False, min_frequency=2, special_tokens=SPECIAL, continuing_subword_prefix=prefix, **options))
+    return tokenizer
+
+
+def bert():
+    """As bert-base-uncased and all-MiniLM-L6-v2: the latter's truncation and padding are in the file, too."""
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
+    t.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=True)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    train_wordpiece(t, 900)
+    t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    t.add_tokens(["New York", AddedToken("word", single_word=True)])
+    t.enable_truncation(8)
+    t.enable_padding(length=12, pad_id=0, pad_token="[PAD]")
+    return t, {"tokenizer_config.json": {"do_lower_case": True, "model_max_length": 512}}
+
+
+def bert_cased():
+    """BertProcessing; accents stay, because strip_accents follows lowercase; no cleanup; a small limit on words."""
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=12))
+    t.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=False)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    train_wordpiece(t, 1100)
+    t.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return t, {"special_tokens_map.json": {"mask_token": {"content": "[MASK]"}, "pad_token": "[PAD]"}}, lambda d: d["model"].pop("type")
+
+
+def wordpieces():
+    """Another prefix, few letters and so many unknown words, Chinese and control characters as they are, accents off, RobertaProcessing."""
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=30))
+    t.normalizer = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous")])
+    t.decoder = decoders.WordPiece(prefix="@@", cleanup=True)
+    train_wordpiece(t, 300, prefix="@@", limit_alphabet=45)
+    t.post_processor = processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2), trim_offsets=True, add_prefix_space=False)
+    return t, {}, lambda d: d["model"].update(continuing_subword_prefix="@@")
+
+
+def bytes_behind(normalizer, *steps):
+    """Every character that a normalizer or a pre-tokenizer leaves shows in the ids: the model knows bytes."""
+    t = Tokenizer(models.BPE())
+    t.normalizer = normalizer
+    t.pre_tokenizer = pre_tokenizers.Sequence([*steps, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    train(t, 300, initial_alphabet=alphabet())
+    return t, {}
+
+
+def bert_bytes():
+    return bytes_behind(normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer())
+
+
+def bert_bytes_spaces():
+    """Without a pre-tokenizer that takes them away, the spaces round Chinese characters have offsets, too."""
+    return bytes_behind(normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=True), pre_tokenizers.Punctuation())
+
+
+def stripped_bytes():
+    return bytes_behind(normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]), pre_tokenizers.Whitespace())
+
+
+def nfd_bytes():
+    return bytes_behind(normalizers.NFD(), pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("merged_with_next"))
+
+
+def nfkc_bytes():
+    return bytes_behind(normalizers.NFKC(), pre_tokenizers.Whitespace())
+
+
 def write_one(name, made, corpus):
     tokenizer, beside, edit = (*made, None) if len(made) == 2 else made
     folder = HERE / name
@@ -258,6 +333,8 @@ def write_one(name, made, corpus):
         edit(data)
     (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()  # settings of whoever saved the file: transformers turns them off on every call
+    tokenizer.no_padding()
     for file, content in beside.items():
         (folder / file).write_text(json.dumps(content))
     golden = {"strings": [], "plain": [], "decoded": [], "skipped": []}
@@ -284,7 +361,9 @@ def main():
     HERE.mkdir(parents=True, exist_ok=True)
     corpus = HARD + random_strings(140)
     (HERE / "corpus.json").write_text(json.dumps({"library": "tokenizers " + tokenizers.__version__, "strings": corpus, "unstable": [r for r in unstable_ranges() if r[0] < 0x10000]}, separators=(",", ":")))
-    for make in (gpt2, llama3, qwen2, llama2, added, pieces, metaspace, mapped):
+    for make in (gpt2, llama3, qwen2, llama2, added, pieces, metaspace, mapped, bert, bert_cased, wordpieces, bert_bytes, bert_bytes_spaces, stripped_bytes, nfd_bytes, nfkc_bytes):
+        if sys.argv[1:] and make.__name__ not in sys.argv[1:]:
+            continue
         print(make.__name__, file=sys.stderr)
         write_one(make.__name__, make(), corpus)
 

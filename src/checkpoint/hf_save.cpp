@@ -9,6 +9,7 @@
 
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/checkpoint/safetensors.h"
+#include "distill/checkpoint/torchscript.h"
 #include "distill/core/error.h"
 #include "distill/core/file.h"
 #include "distill/tensor/dtype.h"
@@ -95,18 +96,6 @@ Json with_dtype(Json config, at::ScalarType dtype) {
   return config;
 }
 
-void copy_files(const fs::path& from, const fs::path& to) {
-  if (from.empty()) return;
-  for (const char* name : kCopied)
-    if (fs::exists(from / name)) write_text(to / name, read_file(from / name));
-  const fs::path templates = "additional_chat_templates";
-  if (!fs::is_directory(from / templates)) return;
-  make_folders(to / templates);
-  for (const auto& entry : fs::directory_iterator(from / templates))
-    if (entry.is_regular_file()) write_text(to / templates / entry.path().filename(), read_file(entry.path()));
-  sync_folder(to / templates);
-}
-
 // Through links, and without the slash at the end that would make the file name empty.
 fs::path real_target(const fs::path& path) {
   std::error_code error;
@@ -120,13 +109,13 @@ void check_replaceable(const fs::path& target) {
   if (!fs::exists(target)) return;
   if (!fs::is_directory(target))
     throw CreateError({target.string(), "a folder for the model", "a file", "Choose another output folder.", ""});
-  if (!fs::is_empty(target) && !fs::exists(target / kConfig))
+  if (!fs::is_empty(target) && !fs::exists(target / kConfig) && !fs::exists(target / kTorchScriptFile))
     throw CreateError({target.string(), "a new, an empty or a model's folder", "a folder with other files and no config.json",
                        "Choose another output folder.", ""});
 }
 
 bool belongs_to_the_model(const std::string& name) {
-  if (name == kConfig || name == "additional_chat_templates") return true;
+  if (name == kConfig || name == kTorchScriptFile || name == "additional_chat_templates") return true;
   for (const std::string_view part : {".safetensors", ".index.json", "pytorch_model"})
     if (name.find(part) != name.npos) return true;
   return name == kGeneration || std::find(std::begin(kCopied), std::end(kCopied), name) != std::end(kCopied);
@@ -157,8 +146,19 @@ void put_in_place(const fs::path& fresh, const fs::path& target) {
 
 }  // namespace
 
-void save_hf_folder(const fs::path& path, const Json& config, const std::vector<NamedTensor>& weights,
-                    const HfSaveOptions& options) {
+void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
+  if (from.empty()) return;
+  for (const char* name : kCopied)
+    if (fs::exists(from / name)) write_text(to / name, read_file(from / name));
+  const fs::path templates = "additional_chat_templates";
+  if (!fs::is_directory(from / templates)) return;
+  make_folders(to / templates);
+  for (const auto& entry : fs::directory_iterator(from / templates))
+    if (entry.is_regular_file()) write_text(to / templates / entry.path().filename(), read_file(entry.path()));
+  sync_folder(to / templates);
+}
+
+void save_model_folder(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path target = real_target(path);
   check_replaceable(target);
   make_folders(target.parent_path());
@@ -168,13 +168,7 @@ void save_hf_folder(const fs::path& path, const Json& config, const std::vector<
   fs::remove_all(fresh, ignored);
   try {
     make_folders(fresh);
-    write_text(fresh / kConfig, with_dtype(config, options.dtype).dump(2) + "\n");
-    write_weights(fresh, weights, options);
-    copy_files(options.copy_files_from, fresh);
-    const fs::path& generation =
-        options.generation_config_from.empty() ? options.copy_files_from : options.generation_config_from;
-    if (!generation.empty() && fs::exists(generation / kGeneration))
-      write_text(fresh / kGeneration, read_file(generation / kGeneration));
+    write(fresh);
     sync_folder(fresh);
   } catch (...) {
     fs::remove_all(fresh, ignored);
@@ -182,6 +176,19 @@ void save_hf_folder(const fs::path& path, const Json& config, const std::vector<
   }
   put_in_place(fresh, target);
   fs::remove_all(fresh, ignored);
+}
+
+void save_hf_folder(const fs::path& path, const Json& config, const std::vector<NamedTensor>& weights,
+                    const HfSaveOptions& options) {
+  save_model_folder(path, [&](const fs::path& fresh) {
+    write_text(fresh / kConfig, with_dtype(config, options.dtype).dump(2) + "\n");
+    write_weights(fresh, weights, options);
+    copy_tokenizer_files(options.copy_files_from, fresh);
+    const fs::path& generation =
+        options.generation_config_from.empty() ? options.copy_files_from : options.generation_config_from;
+    if (!generation.empty() && fs::exists(generation / kGeneration))
+      write_text(fresh / kGeneration, read_file(generation / kGeneration));
+  });
 }
 
 }  // namespace distill

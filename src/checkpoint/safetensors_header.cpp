@@ -7,10 +7,11 @@
 #include "distill/tensor/dtype.h"
 #include "distill/tensor/shape.h"
 
+#include "safetensors_words.h"
+
 namespace distill {
 namespace {
 
-constexpr size_t kMaxRank = 64;  // torch's own limit
 constexpr const char* kMetadata = "__metadata__";
 
 // One file being parsed: its size and its name in messages.
@@ -40,7 +41,7 @@ class HeaderParser {
     throw InputError(
         {where, expected, found, "The file is damaged or was not written by a safetensors library: copy it again.", ""});
   }
-  std::string at(const std::string& tensor) const { return where_ + ": tensor \"" + tensor + "\""; }
+  std::string at(const std::string& tensor) const { return where_ + ": tensor \"" + shown(tensor) + "\""; }
 
   std::string header_text() {
     if (file_.size() < 8) refuse(where_, "a safetensors file of at least 8 bytes", std::to_string(file_.size()) + " bytes");
@@ -68,7 +69,8 @@ class HeaderParser {
     if (value.is_null()) return metadata;
     if (!value.is_object()) refuse(where_, "\"__metadata__\" to be an object", value.type_name());
     for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) refuse(where_, "only strings in \"__metadata__\"", "\"" + key + "\": " + text.dump().substr(0, 40));
+      if (!text.is_string())
+        refuse(where_, "only strings in \"__metadata__\"", "\"" + shown(key) + "\": " + text.dump().substr(0, 40));
       metadata[key] = text.get<std::string>();
     }
     return metadata;
@@ -96,7 +98,7 @@ class HeaderParser {
     if (is_unsupported_safetensors_word(word))
       throw InputError({at(name), "a type of at least 8 bits", word,
                         "The type " + word + " is not available yet: take a checkpoint in F16, BF16 or F32.", ""});
-    refuse(at(name), "a dtype of the format", "\"" + word.substr(0, 40) + "\"");
+    refuse(at(name), "a dtype of the format", "\"" + shown(word, 40) + "\"");
   }
 
   std::vector<int64_t> parse_shape(const std::string& name, const Json& value) const {
@@ -107,24 +109,18 @@ class HeaderParser {
     return shape;
   }
 
-  // Sizes of 0 count as 1 here, so that no stride of the tensor can overflow either.
   uint64_t byte_count(const std::string& name, const std::vector<int64_t>& shape, at::ScalarType dtype) const {
-    int64_t total = static_cast<int64_t>(c10::elementSize(dtype));
-    bool empty = false;
-    for (const int64_t size : shape) {
-      empty = empty || size == 0;
-      if (__builtin_mul_overflow(total, std::max<int64_t>(size, 1), &total))
-        refuse(at(name), "a shape whose bytes can be counted in 63 bits", shape_text(shape));
-    }
-    return empty ? 0 : static_cast<uint64_t>(total);
+    const auto bytes = dense_bytes(shape, dtype);
+    if (!bytes) refuse(at(name), "a shape whose bytes can be counted in 63 bits", shape_text(shape));
+    return *bytes;
   }
 
-  SafetensorsEntry parse_entry(const std::string& name, const Json& value) const {
+  StoredTensor parse_entry(const std::string& name, const Json& value) const {
     if (!value.is_object()) refuse(at(name), "an object", value.dump().substr(0, 40));
     for (const auto& item : value.items())
       if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
-        refuse(at(name), "the keys dtype, shape and data_offsets alone", "\"" + item.key().substr(0, 40) + "\"");
-    SafetensorsEntry entry;
+        refuse(at(name), "the keys dtype, shape and data_offsets alone", "\"" + shown(item.key(), 40) + "\"");
+    StoredTensor entry;
     entry.meta.name = name;
     entry.meta.file = where_;
     entry.meta.dtype = parse_dtype(name, member(name, value, "dtype"));
@@ -150,9 +146,9 @@ class HeaderParser {
   }
 
   // The data is covered exactly: no byte twice, none unused.
-  void check_coverage(const std::vector<SafetensorsEntry>& entries) const {
+  void check_coverage(const std::vector<StoredTensor>& entries) const {
     uint64_t end = data_start_;
-    for (const SafetensorsEntry& entry : entries) {
+    for (const StoredTensor& entry : entries) {
       if (entry.offset != end)
         refuse(at(entry.meta.name),
                "data that begins where the tensor before it ends (" + std::to_string(end - data_start_) + ")",

@@ -8,17 +8,13 @@
 #include <vector>
 
 #include "distill/core/file.h"
-#include "distill/tensor/source.h"
+
+#include "stored_source.h"
 
 namespace distill {
 
-struct SafetensorsEntry {
-  TensorMeta meta;
-  uint64_t offset = 0;  // of the first byte, from the start of the file
-};
-
 struct SafetensorsHeader {
-  std::vector<SafetensorsEntry> entries;  // in the order of their bytes
+  std::vector<StoredTensor> entries;  // in the order of their bytes
   std::map<std::string, std::string> metadata;
 };
 

@@ -1,29 +1,29 @@
-// Several safetensors files that an index names: model.safetensors.index.json.
-#include <algorithm>
+// Several files that an index names: model.safetensors.index.json, pytorch_model.bin.index.json.
 #include <map>
 #include <set>
 
-#include "distill/checkpoint/safetensors.h"
+#include "distill/checkpoint/open.h"
 #include "distill/core/error.h"
+#include "distill/core/hub_cache.h"
 #include "distill/core/json_reader.h"
 
-#include "safetensors_reader.h"
+#include "file_format.h"
+#include "safetensors_words.h"
+#include "stored_source.h"
 
 namespace distill {
 namespace {
 
 constexpr uint64_t kMaxIndexBytes = uint64_t{256} << 20;
+constexpr size_t kMaxNameBytes = 255;  // of a file, on every file system that matters
 
 // A shard lies beside its index, under a plain name: an index must not reach elsewhere in the file system. Links may.
 void check_shard_name(const std::string& name, const std::string& where) {
-  const bool plain = !name.empty() && name != "." && name.find("..") == name.npos && name.find('/') == name.npos &&
-                     name.find('\\') == name.npos && name.find('\0') == name.npos;
+  const bool plain = !name.empty() && name.size() <= kMaxNameBytes && name != "." && name.find("..") == name.npos &&
+                     name.find('/') == name.npos && name.find('\\') == name.npos && name.find('\0') == name.npos;
   if (!plain)
-    throw InputError({where, "shards named by plain file names in the index's folder", "\"" + name + "\"",
+    throw InputError({where, "shards named by plain file names in the index's folder", "\"" + shown(name) + "\"",
                       "Do not use this checkpoint unless you trust its source; correct the index.", ""});
-  if (name.size() < 12 || name.substr(name.size() - 12) != ".safetensors")
-    throw InputError({where, "shards that end in .safetensors", "\"" + name + "\"",
-                      "Other formats are not available yet: convert the checkpoint to safetensors.", ""});
 }
 
 std::map<std::string, std::string> read_weight_map(const std::filesystem::path& index_file) {
@@ -36,7 +36,7 @@ std::map<std::string, std::string> read_weight_map(const std::filesystem::path& 
   std::map<std::string, std::string> shard_of;
   for (const auto& [tensor, shard] : entries.items()) {
     if (!shard.is_string())
-      throw InputError({where, "a file name for tensor \"" + tensor + "\"", shard.dump().substr(0, 40),
+      throw InputError({where, "a file name for tensor \"" + shown(tensor) + "\"", shard.dump().substr(0, 40),
                         "Take the index again from its source.", ""});
     check_shard_name(shard.get<std::string>(), where);
     shard_of[tensor] = shard.get<std::string>();
@@ -45,24 +45,29 @@ std::map<std::string, std::string> read_weight_map(const std::filesystem::path& 
 }
 
 void check_shards_exist(const std::set<std::string>& shards, const std::filesystem::path& index_file) {
+  constexpr size_t kShown = 8;
   std::string missing;
-  for (const std::string& shard : shards)
-    if (!std::filesystem::exists(index_file.parent_path() / shard)) missing += (missing.empty() ? "" : ", ") + shard;
+  size_t num_missing = 0;
+  for (const std::string& shard : shards) {
+    if (std::filesystem::exists(index_file.parent_path() / shard)) continue;
+    if (num_missing++ < kShown) missing += (missing.empty() ? "" : ", ") + shown(shard);
+  }
+  if (num_missing > kShown) missing += " and " + std::to_string(num_missing - kShown) + " more";
   if (!missing.empty())
     throw InputError({index_file.string(), "all " + std::to_string(shards.size()) + " files that it names", "no " + missing,
-                      "Download the missing files into the same folder.", ""});
+                      download_advice(index_file.parent_path(), "Download the missing files into the same folder."), ""});
 }
 
 // Every tensor of the index is in the shard that the index says. Tensors beyond the index are kept, as transformers does: the
 // model refuses those that it has no place for.
-void check_places(const SafetensorsSource& source, const std::map<std::string, std::string>& shard_of,
+void check_places(const StoredSource& source, const std::map<std::string, std::string>& shard_of,
                   const std::filesystem::path& index_file) {
   std::map<std::string_view, std::string> found;
   for (const TensorMeta& meta : source.tensors()) found[meta.name] = std::filesystem::path(meta.file).filename().string();
   for (const auto& [tensor, shard] : shard_of) {
     const auto place = found.find(tensor);
     if (place == found.end() || place->second != shard)
-      throw InputError({index_file.string(), "tensor \"" + tensor + "\" in " + shard,
+      throw InputError({index_file.string(), "tensor \"" + shown(tensor) + "\" in " + shard,
                         place == found.end() ? "no such tensor" : "it in " + place->second,
                         "Index and files belong to different checkpoints: take them again from one source.", ""});
   }
@@ -70,13 +75,20 @@ void check_places(const SafetensorsSource& source, const std::map<std::string, s
 
 }  // namespace
 
-std::unique_ptr<TensorSource> open_sharded_safetensors(const std::filesystem::path& index_file) {
+std::unique_ptr<TensorSource> open_sharded_weights(const std::filesystem::path& index_file) {
   const auto shard_of = read_weight_map(index_file);
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
   check_shards_exist(shards, index_file);
-  auto source = std::make_unique<SafetensorsSource>(index_file.string());
-  for (const std::string& shard : shards) source->add_file(index_file.parent_path() / shard);
+  const std::filesystem::path folder = index_file.parent_path();
+  const WeightsFormat format = format_of(folder / *shards.begin());
+  auto source = std::make_unique<StoredSource>(index_file.string());
+  for (const std::string& shard : shards) {
+    if (format_of(folder / shard) != format)
+      throw InputError({index_file.string(), "files of one format", shard + " in another format than " + *shards.begin(),
+                        "Take the files again from one source.", ""});
+    add_file(*source, folder / shard, format);
+  }
   check_places(*source, shard_of, index_file);
   return source;
 }

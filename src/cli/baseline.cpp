@@ -17,7 +17,7 @@ Baseline read_baseline(const fs::path& file) {
 
 }  // namespace
 
-Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Transformer& student, Teacher* teacher,
+Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const StudentModel& student, Teacher* teacher,
                                   const Rows* eval_rows, const EvaluateOptions& options) {
   const fs::path file = run.file("baseline.json");
   if (!eval_rows) return {};

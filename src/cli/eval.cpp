@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "distill/checkpoint/hf_folder.h"
+#include "distill/checkpoint/torchscript.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/task.h"
@@ -41,7 +42,7 @@ Recipe recipe_of(const EvalCommand& command) {
 void take_trained_student(Recipe& recipe) {
   const fs::path trained = fs::path(recipe.output) / "student";
   if (recipe.output.empty()) return;  // --model names the student itself
-  if (!fs::exists(trained / "config.json"))
+  if (!fs::exists(trained / "config.json") && !fs::exists(trained / kTorchScriptFile))
     return log::warn(trained.string() + " is not there yet: evaluating the student that the recipe starts from");
   recipe.student.path = trained.string();
   recipe.student.init.reset();
@@ -59,7 +60,8 @@ void print(const EvalEvent& event, bool json) {
 
 }  // namespace
 
-EvalEvent evaluate_recipe(const Recipe& recipe) {
+EvalEvent evaluate_recipe(const Recipe& wished) {
+  const Recipe recipe = with_local_models(wished);
   const at::Device device = parse_device(recipe.train.device);
   const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   const PrecisionPlan precision = plan_precision(recipe.train.precision, device);
@@ -78,8 +80,8 @@ EvalEvent evaluate_recipe(const Recipe& recipe) {
       load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                 data_limits(plan, teacher_spec, vocabulary, task_rules(recipe, plan.spec, /*labels_needed=*/!teacher)),
                 static_cast<uint64_t>(recipe.train.seed));
-  const Transformer student = build_student(recipe, plan, precision, device);
-  return evaluate(answers_of(student), teacher.get(), *rows,
+  const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
+  return evaluate(answers_of(*student), teacher.get(), *rows,
                   {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary, plan.spec.task});
 }
 

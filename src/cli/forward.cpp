@@ -35,7 +35,7 @@ at::ScalarType floating_dtype(const std::string& word) {
 // Lines to ids; the tokenizer is read when the first text comes.
 class RowReader {
  public:
-  RowReader(const ForwardOptionsCli& options, const ModelSpec& spec) : folder_(options.model), spec_(spec) {}
+  RowReader(std::filesystem::path folder, const ModelSpec& spec) : folder_(std::move(folder)), spec_(spec) {}
 
   std::vector<int32_t> ids(const std::string& line, const std::string& where) {
     const Sample sample = parse_json_row(line, where, spec_.vocab_size, spec_.num_classes);
@@ -130,11 +130,11 @@ int run_forward(const ForwardOptionsCli& options) {
   const at::Device device = parse_device(options.device);
   LineReader lines = lines_of_file(options.input);
   const HfFolder folder = open_hf_folder(options.model);
-  const ModelSpec spec = read_spec(folder.config, (options.model / "config.json").string());
+  const ModelSpec spec = read_spec(folder.config, (folder.path / "config.json").string());
   const Transformer model = Transformer::load(spec, *folder.weights, {dtype, device, false});
   if (options.output.has_parent_path()) make_folders(options.output.parent_path());
 
-  RowReader reader(options, spec);
+  RowReader reader(folder.path, spec);
   const Needs needs = needs_of(options, spec);
   const at::ScalarType stored = dtype == at::kDouble ? at::kDouble : at::kFloat;
   std::vector<NamedTensor> tensors;

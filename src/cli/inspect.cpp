@@ -9,6 +9,7 @@
 #include "distill/cli/task.h"
 #include "distill/cli/verbs_inspect.h"
 #include "distill/core/error.h"
+#include "distill/core/hub_cache.h"
 #include "distill/core/units.h"
 #include "distill/model/weight_map.h"
 #include "distill/spec/spec.h"
@@ -107,7 +108,8 @@ Totals add_up(const std::vector<Row>& rows) {
   return totals;
 }
 
-void print_json(const fs::path& path, const std::vector<Row>& rows, const std::optional<ConfigReport>& config) {
+void print_json(const fs::path& path, const std::vector<Row>& rows, const std::optional<ConfigReport>& config,
+                const std::vector<std::string>& left_out) {
   const Totals totals = add_up(rows);
   Json out = {{"path", path.string()}, {"config", config ? config_json(*config) : Json()}, {"tensors", Json::array()}};
   for (const Row& row : rows)
@@ -118,6 +120,7 @@ void print_json(const fs::path& path, const std::vector<Row>& rows, const std::o
                               {"finite", row.non_finite == 0},
                               {"non_finite", row.non_finite},
                               {"file", row.meta.file}});
+  if (!left_out.empty()) out["not_tensors"] = left_out;
   out["parameters"] = totals.elements;
   out["bytes"] = totals.bytes;
   out["finite"] = totals.non_finite == 0;
@@ -174,14 +177,16 @@ void print_table(const std::vector<Row>& rows) {
 }  // namespace
 
 int run_inspect(const InspectOptions& options) {
-  const auto source = open_weights(options.path);
+  const fs::path path = find_model(options.path);
+  const auto source = open_weights(path);
   const std::vector<Row> rows = read_rows(*source);
-  const auto config = read_config(options.path, rows);
+  const auto config = read_config(path, rows);
   if (options.json) {
-    print_json(options.path, rows, config);
+    print_json(path, rows, config, source->left_out());
   } else {
     if (config) print_config(*config);
     print_table(rows);
+    print_list("not tensors", source->left_out());
     const Totals totals = add_up(rows);
     std::cout << "\n"
               << rows.size() << " tensors, " << count_text(static_cast<double>(totals.elements)) << " elements, "

@@ -7,10 +7,13 @@
 #include <cstdlib>
 
 #include "distill/checkpoint/hf_folder.h"
+#include "distill/checkpoint/torchscript.h"
 #include "distill/cli/task.h"
 #include "distill/core/file.h"
+#include "distill/core/hub_cache.h"
 #include "distill/core/log.h"
 #include "distill/core/units.h"
+#include "distill/teacher/script_model.h"
 #include "distill/tensor/dtype.h"
 #include "distill/tensor/usage.h"
 #include "distill/text/vocabulary.h"
@@ -47,37 +50,73 @@ int64_t count_elements(const std::vector<NamedTensor>& tensors, bool trained_onl
   return count;
 }
 
+// Where a model's tokenizer files lie: in its folder, or beside its script.
+fs::path files_of(const std::string& path, Trust trust) {
+  const bool one_file = trust == Trust::torchscript && !fs::is_directory(path);
+  return one_file ? fs::absolute(path).parent_path() : fs::path(path);
+}
+
+fs::path teacher_files(const Recipe& recipe) {
+  return recipe.teacher ? files_of(recipe.teacher->path, recipe.teacher->trust) : fs::path();
+}
+
+// Read once for its facts; the weights that train are read when the device is known.
+StudentPlan plan_script_student(const Recipe& recipe) {
+  StudentPlan plan;
+  plan.is_script = true;
+  plan.weights = recipe.student.path;
+  plan.spec = ScriptModel::open(plan.weights, {at::kCPU, std::nullopt, /*trainable=*/true}).spec();
+  plan.tokenizer_folder = files_of(recipe.student.path, Trust::torchscript);
+  if (!has_tokenizer(plan.tokenizer_folder) && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
+  if (recipe.student.save_dtype != DTypeChoice::automatic) plan.script_dtype = save_dtype_of(recipe.student.save_dtype, "");
+  return plan;
+}
+
 StudentPlan plan_fresh_student(const Recipe& recipe) {
   const InitRecipe& init = *recipe.student.init;
   StudentPlan plan;
   plan.spec = read_spec(parse_json(init.config.text, "student.init.config"), "student.init.config", task_of(recipe.task));
   plan.tokenizer_folder = init.tokenizer;
-  if (plan.tokenizer_folder.empty() && recipe.teacher) plan.tokenizer_folder = recipe.teacher->path;
+  if (plan.tokenizer_folder.empty() && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
   plan.save_dtype = save_dtype_of(recipe.student.save_dtype, plan.spec.stored_dtype);
   return plan;
 }
 
 }  // namespace
 
+Recipe with_local_models(Recipe recipe) {
+  const auto resolve = [](std::string& word) {
+    if (const auto folder = word.empty() ? std::nullopt : find_model_or_none(word)) word = folder->string();
+  };
+  resolve(recipe.student.path);  // what is not there is said where it is opened
+  if (recipe.student.init) resolve(recipe.student.init->tokenizer);
+  if (recipe.teacher) resolve(recipe.teacher->path);
+  return recipe;
+}
+
 StudentPlan plan_student(const Recipe& recipe) {
   if (recipe.student.init) return plan_fresh_student(recipe);
+  if (recipe.student.trust == Trust::torchscript) return plan_script_student(recipe);
   const HfFolder folder = open_hf_folder(recipe.student.path);
   StudentPlan plan;
   plan.spec = read_spec(folder.config, (folder.path / "config.json").string(), task_of(recipe.task));
   plan.weights = folder.path;
   plan.tokenizer_folder = folder.path;
-  if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = recipe.teacher->path;
+  if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
   plan.save_dtype = save_dtype_of(recipe.student.save_dtype, stored_dtype(*folder.weights, plan.spec.stored_dtype));
   return plan;
 }
 
-Transformer build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device) {
+std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
+                                            at::Device device) {
+  if (plan.is_script)
+    return std::make_unique<ScriptModel>(ScriptModel::open(plan.weights, {device, precision.master, /*trainable=*/true}));
   const LoadOptions options{precision.master, device, /*trainable=*/true};
   Transformer student = plan.weights.empty()
                             ? Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options)
                             : Transformer::load(plan.spec, *open_hf_folder(plan.weights).weights, options);
   student.freeze(recipe.student.freeze);
-  return student;
+  return std::make_unique<Transformer>(std::move(student));
 }
 
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
@@ -109,9 +148,9 @@ std::unique_ptr<Tokenizer> tokenizer_in(const fs::path& folder) {
 int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
                             const std::optional<ModelSpec>& teacher) {
   if (!teacher) return student.spec.vocab_size;
-  const auto teacher_tokenizer = tokenizer_in(recipe.teacher->path);
+  const auto teacher_tokenizer = tokenizer_in(teacher_files(recipe));
   // A student without a tokenizer of its own reads with the teacher's: there is nothing to compare.
-  const bool own = student.tokenizer_folder != fs::path(recipe.teacher->path);
+  const bool own = student.tokenizer_folder != teacher_files(recipe);
   const CommonVocabulary common = common_vocabulary({teacher_tokenizer.get(), teacher->vocab_size},
                                                     {own ? student_tokenizer : teacher_tokenizer.get(), student.spec.vocab_size},
                                                     recipe.data.vocabulary == VocabularyCheck::assume_same);
@@ -220,7 +259,13 @@ void begin_run(const RunFolder& run, const LoadedRecipe& loaded) {
   write_file_atomically(run.file("recipe.resolved.yaml"), recipe_yaml(loaded.recipe));
 }
 
-void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student) {
+void save_student(const RunFolder& run, const StudentPlan& plan, const StudentModel& student) {
+  if (const auto* script = dynamic_cast<const ScriptModel*>(&student)) {
+    return save_model_folder(run.file("student"), [&](const fs::path& folder) {
+      script->script().save(folder / kTorchScriptFile, plan.script_dtype);
+      copy_tokenizer_files(plan.tokenizer_folder, folder);
+    });
+  }
   HfSaveOptions options;
   options.dtype = plan.save_dtype;
   options.copy_files_from = plan.tokenizer_folder;
@@ -258,7 +303,7 @@ TrainResult dry_result(const Recipe& recipe, int64_t total_updates) {
   return result;
 }
 
-StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Transformer& student, const Teacher* teacher,
+StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const StudentModel& student, const Teacher* teacher,
                        const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
                        const UpdateStream& stream, int64_t step, int64_t total_updates) {
   StartEvent event;
@@ -270,7 +315,7 @@ StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Tran
   event.student =
       (plan.weights.empty() ? "fresh weights" : plan.weights.string()) + ", " + parameters_text(event.student_parameters);
   if (teacher) {
-    event.teacher_parameters = count_parameters(teacher->spec());
+    event.teacher_parameters = teacher->num_parameters();
     event.teacher = recipe.teacher->path + ", " + parameters_text(event.teacher_parameters);
   }
   event.step = step;

@@ -21,8 +21,12 @@ std::string teacher_line(const TrainResult& result) {
   return !result.teacher && is_the_measure ? "the measure of the others" : eval_line(result.teacher);
 }
 
-std::string next_command(const TrainResult& result, const std::string& recipe_file) {
+// A script runs only where a recipe trusts it, never by its path alone.
+bool is_script(const Recipe& recipe) { return recipe.student.trust == Trust::torchscript; }
+
+std::string next_command(const TrainResult& result, const Recipe& recipe, const std::string& recipe_file) {
   if (!result.finished) return "distill --config " + recipe_file + "   (the same command goes on)";
+  if (is_script(recipe)) return "distill eval " + recipe_file;
   return "distill eval --model " + result.student.string() + " --data YOUR.jsonl";
 }
 
@@ -124,9 +128,9 @@ std::string closing_summary(const TrainResult& result, const Recipe& recipe, con
           std::to_string(result.total_steps) + " updates\n";
   text += "speed           " + count_text(result.tokens_per_second) + " tokens/s\n";
   text += "peak memory     " + memory_line(result) + "\n";
-  text +=
-      "files           " + result.student.string() + " (Hugging Face folder), " + (result.output / "log.jsonl").string() + "\n";
-  text += "next            " + next_command(result, recipe_file) + "\n";
+  text += "files           " + result.student.string() + (is_script(recipe) ? " (TorchScript" : " (Hugging Face") + " folder), " +
+          (result.output / "log.jsonl").string() + "\n";
+  text += "next            " + next_command(result, recipe, recipe_file) + "\n";
   return text;
 }
 

@@ -5,6 +5,7 @@
 
 #include "distill/cli/verbs_tokenize.h"
 #include "distill/core/error.h"
+#include "distill/core/hub_cache.h"
 #include "distill/core/json_reader.h"
 #include "distill/data/sample.h"
 
@@ -59,7 +60,7 @@ bool tokenize_lines(const Tokenizer& tokenizer, bool special_tokens, LineReader 
 }
 
 int run_tokenize(const TokenizeOptions& options) {
-  const auto tokenizer = load_tokenizer(options.model);
+  const auto tokenizer = load_tokenizer(find_model(options.model));
   const IgnoredSigpipe guard;
   tokenize_lines(*tokenizer, options.special_tokens, lines_of_stdin(), stdout);
   return static_cast<int>(ExitCode::done);

@@ -17,7 +17,7 @@
 namespace distill {
 
 TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options) {
-  const Recipe& recipe = loaded.recipe;
+  const Recipe recipe = with_local_models(loaded.recipe);
   const at::Device device = parse_device(recipe.train.device);
   const c10::OptionalDeviceGuard on_device(device.is_cuda() ? std::optional(device) : std::nullopt);
   if (const auto done = finished_before(loaded, options)) return *done;
@@ -48,7 +48,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   UpdateStream stream(rows, stream_options(recipe, device));
   const int64_t total_updates = count_updates(recipe.train.length, stream);
 
-  Transformer student = build_student(recipe, student_plan, precision, device);
+  const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
+  const StudentModel& student = *built;
   Objective objective(recipe.objective, shape_of(student.spec()),
                       teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
                       {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal});

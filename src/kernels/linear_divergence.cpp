@@ -144,10 +144,21 @@ at::Tensor LinearDivergence::over_chunks(const Student& student, const RowSource
   return sums.index_select(0, at::tensor(place_, at::kLong).to(sums.device()));
 }
 
+namespace {
+
+// The gradient of the rows of a chunk from that of its logits; ids that do not exist get none.
+void write_rows_gradient(const at::Tensor& rows_gradient_CD, const at::Tensor& logits_gradient_CV, const LinearHead& head) {
+  const int64_t vocab = logits_gradient_CV.size(1);
+  if (!head.identity) return gemm::mm_out(rows_gradient_CD, logits_gradient_CV, head.weight_VD.narrow(0, 0, vocab));
+  rows_gradient_CD.narrow(1, 0, vocab).copy_(logits_gradient_CV);
+  rows_gradient_CD.narrow(1, vocab, rows_gradient_CD.size(1) - vocab).zero_();
+}
+
+}  // namespace
+
 LinearDivergence::Result LinearDivergence::backward(const Student& student, const RowSource* teacher, const at::Tensor& targets_N,
                                                     double divisor, const at::Tensor& loss_scale) {
   const at::NoGradGuard no_grad;
-  const at::Tensor weight_VD = student.head.weight_VD.narrow(0, 0, student.vocab);
   const bool anything = student.rows_gradient || student.weight_gradient_VD.defined() || student.bias_gradient_V.defined();
   Result result;
   if (student.rows_gradient) result.rows_gradient_ND = at::empty_like(student.rows_ND);
@@ -155,7 +166,7 @@ LinearDivergence::Result LinearDivergence::backward(const Student& student, cons
       student, teacher, targets_N, scaled_plan(divisor, student.head.soft_cap, anything), loss_scale, [&](const Chunk& chunk) {
         const int64_t count = chunk.student_CV.size(0);
         if (student.rows_gradient)
-          gemm::mm_out(result.rows_gradient_ND.narrow(0, chunk.begin, count), chunk.student_CV, weight_VD);
+          write_rows_gradient(result.rows_gradient_ND.narrow(0, chunk.begin, count), chunk.student_CV, student.head);
         if (student.weight_gradient_VD.defined())
           gemm::add_mm_(student.weight_gradient_VD.narrow(0, 0, student.vocab), chunk.student_CV.t(),
                         student.rows_ND.narrow(0, chunk.begin, count));

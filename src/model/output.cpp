@@ -18,7 +18,7 @@ void Needs::add(const Needs& other) {
 
 at::Tensor ForwardOutput::logits_BTV() const {
   const Linear product{head.weight_VD, {}, false};
-  at::Tensor logits = product(final_hidden_BTD);
+  at::Tensor logits = head.is_identity() ? final_hidden_BTD : product(final_hidden_BTD);
   logits = logits.to(logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   if (head.bias_V.defined()) logits = logits + head.bias_V;
   return head.soft_cap > 0 ? at::tanh(logits / head.soft_cap) * head.soft_cap : logits;

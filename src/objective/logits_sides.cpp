@@ -8,7 +8,7 @@
 namespace distill {
 namespace {
 
-LinearHead kernel_head(const Head& head) { return {head.weight_VD, head.bias_V, head.soft_cap}; }
+LinearHead kernel_head(const Head& head) { return {head.weight_VD, head.bias_V, head.soft_cap, head.is_identity()}; }
 
 int64_t common_vocab(const Head& student, const Head* teacher, int64_t limit) {
   const int64_t vocab = limit > 0 ? std::min(limit, student.vocab_size()) : student.vocab_size();

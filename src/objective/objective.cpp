@@ -70,6 +70,16 @@ const at::Tensor& layer_of(const std::map<int64_t, at::Tensor>& layers, int64_t 
   return found->second;
 }
 
+// A script may answer with logits alone.
+void require_signal(const Term& term, const std::string& who, const ModelShape& shape, const std::string& place,
+                    std::vector<Complaint>& complaints) {
+  const bool hidden = term.facts->signal == Signal::hidden;
+  if ((hidden ? shape.hidden_size : shape.num_heads) > 0) return;
+  const std::string what = hidden ? "hidden states" : "attention maps";
+  complaints.push_back({place, "a " + who + " that returns " + what, "a " + who + " that returns none",
+                        "Remove the term, or let the script return its " + what + " beside the logits.", ""});
+}
+
 }  // namespace
 
 struct Objective::Parts {
@@ -110,6 +120,9 @@ void Objective::Parts::add_pairs(size_t index, const std::optional<ModelShape>& 
   }
   const bool hidden = term.facts->signal == Signal::hidden;
   const size_t before = complaints.size();
+  require_signal(term, "student", student, place_of(index, "function"), complaints);
+  require_signal(term, "teacher", *teacher_shape, place_of(index, "function"), complaints);
+  if (complaints.size() != before) return;
   term.pairs = layer_pairs(term.recipe.layer_mapping, {hidden ? 0 : 1, student.num_layers, teacher_shape->num_layers},
                            place_of(index, "layer_mapping"), complaints);
   if (complaints.size() != before) return;

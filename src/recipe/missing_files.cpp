@@ -1,6 +1,7 @@
 // A look at the paths that a recipe names, so that `check` finds a misspelled folder without opening a model.
 #include <filesystem>
 
+#include "distill/core/hub_cache.h"
 #include "distill/recipe/recipe.h"
 
 namespace distill {
@@ -14,13 +15,20 @@ std::string advice_for_path(const std::string& path) {
   return "Correct the path. Relative paths start at the working directory, " + fs::current_path(error).string() + ".";
 }
 
-void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
+void check_model(const LoadedRecipe& loaded, const std::string& key, const std::string& path, Trust trust,
+                 std::vector<Complaint>& problems) {
   if (path.empty()) return;
+  const auto folder = find_model_or_none(path);
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status))
-    problems.push_back(loaded.complaint(key, "a Hugging Face folder", "nothing at `" + path + "`", advice_for_path(path)));
-  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "config.json", error))
+  const bool script = trust == Trust::torchscript;
+  const bool is_folder = folder && fs::is_directory(*folder, error);
+  if (!folder)
+    problems.push_back(loaded.complaint(key, script ? "a TorchScript file" : "a Hugging Face folder, or a hub id in the local cache",
+                                        "nothing at `" + path + "`", advice_for_path(path)));
+  else if (script && is_folder && !fs::exists(*folder / "model.pt", error))
+    problems.push_back(loaded.complaint(key, "a TorchScript file, or a folder with model.pt", "a folder without model.pt",
+                                        "Name the file, or remove `trust: torchscript` for a Hugging Face folder."));
+  else if (!script && is_folder && !fs::exists(*folder / "config.json", error))
     problems.push_back(loaded.complaint(key, "a Hugging Face folder", "a folder without config.json",
                                         "Name the folder that holds config.json and the weights."));
 }
@@ -28,7 +36,7 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
   std::error_code error;
-  if (!path.empty() && !fs::exists(fs::path(path) / "tokenizer.json", error))
+  if (!path.empty() && !fs::exists(find_model_or_none(path).value_or(path) / "tokenizer.json", error))
     problems.push_back(loaded.complaint(key, "a folder with tokenizer.json", "none in `" + path + "`", advice_for_path(path)));
 }
 
@@ -54,8 +62,8 @@ void check_output(const LoadedRecipe& loaded, const std::string& path, std::vect
 std::vector<Complaint> missing_files(const LoadedRecipe& loaded) {
   const Recipe& recipe = loaded.recipe;
   std::vector<Complaint> problems;
-  if (recipe.teacher) check_model(loaded, "teacher.path", recipe.teacher->path, problems);
-  check_model(loaded, "student.path", recipe.student.path, problems);
+  if (recipe.teacher) check_model(loaded, "teacher.path", recipe.teacher->path, recipe.teacher->trust, problems);
+  check_model(loaded, "student.path", recipe.student.path, recipe.student.trust, problems);
   if (recipe.student.init) check_tokenizer(loaded, "student.init.tokenizer", recipe.student.init->tokenizer, problems);
   for (size_t i = 0; i < recipe.data.train.size(); ++i)
     check_source(loaded, "data.train." + std::to_string(i) + ".path", recipe.data.train[i].path, problems);

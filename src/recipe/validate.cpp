@@ -254,6 +254,33 @@ void floor_has_a_decay(const Checked& c) {
     c.warn("schedule.floor", "a schedule that decays", "`kind: constant`", "Remove `floor`; it has no effect.");
 }
 
+bool teacher_is_a_script(const Checked& c) { return c.recipe.teacher && c.recipe.teacher->trust == Trust::torchscript; }
+bool student_is_a_script(const Checked& c) { return c.recipe.student.trust == Trust::torchscript; }
+
+void scripts_read_unpacked_rows(const Checked& c) {
+  if (!c.recipe.data.packing || (!teacher_is_a_script(c) && !student_is_a_script(c))) return;
+  c.refuse("data.packing", "`packing: false`, because a TorchScript model cannot keep documents of one row apart", "true",
+           "Set `data: {packing: false}`.");
+}
+
+// What we do inside our own models and cannot do inside a program.
+void a_script_student_is_trained_as_it_is(const Checked& c) {
+  if (!student_is_a_script(c)) return;
+  const StudentRecipe& student = c.recipe.student;
+  const std::string whose = " for a TorchScript student";
+  if (student.path.empty() && c.is_good("student"))
+    c.refuse_key("student.trust", "`student.path` with a TorchScript file", "none", "Remove `trust`, or name the file.");
+  if (student.dropout.from_config || student.dropout.rate > 0)
+    c.refuse("student.dropout", "0" + whose, student.dropout.from_config ? "`config`" : number_text(student.dropout.rate),
+             "Remove it: a script runs in evaluation mode.");
+  if (!student.freeze.empty())
+    c.refuse("student.freeze", "[]" + whose, "parts of it", "Remove it: the names of a script's parts are not known.");
+  const GradientCheckpointing checkpointing = c.recipe.train.gradient_checkpointing;
+  if (checkpointing == GradientCheckpointing::selective || checkpointing == GradientCheckpointing::full)
+    c.refuse("train.gradient_checkpointing", "`none` or `auto`" + whose, "`" + std::string(enum_name(checkpointing)) + "`",
+             "Remove it: a script keeps what its own backward pass needs.");
+}
+
 using Rule = void (*)(const Checked&);
 constexpr Rule kRules[] = {
     student_has_one_origin,
@@ -277,6 +304,8 @@ constexpr Rule kRules[] = {
     warmup_ends_before_the_run,
     learning_rate_moves_something,
     floor_has_a_decay,
+    scripts_read_unpacked_rows,
+    a_script_student_is_trained_as_it_is,
 };
 
 }  // namespace

@@ -96,17 +96,21 @@ void ConfigReader::refuse(const std::string& key, const std::string& expected, c
 }
 
 void ConfigReader::refuse_the_rest() const {
+  constexpr size_t kShown = 8;
   std::string rest;
   std::string hint;
+  size_t num_unknown = 0;
   for (const auto& [key, value] : object_.items()) {
     const bool empty = value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty()) ||
                        (value.is_structured() && value.empty());
     if (empty || known_.count(key)) continue;
-    rest += (rest.empty() ? "\"" : ", \"") + prefix_ + key + "\": " + short_text(value);
+    if (num_unknown++ >= kShown) continue;
+    rest += (rest.empty() ? "" : ", ") + short_text(Json(prefix_ + key)) + ": " + short_text(value);
     const std::string near = nearest_word(key, {known_.begin(), known_.end()});
     if (hint.empty() && !near.empty()) hint = " Did you mean \"" + near + "\"?";
   }
   if (rest.empty()) return;
+  if (num_unknown > kShown) rest += " and " + std::to_string(num_unknown - kShown) + " more";
   throw InputError({where_, "only keys that are known for this architecture", rest,
                     "A key that is not known may change the mathematics." + hint +
                         " Remove it if you are certain that this model does not use it.",

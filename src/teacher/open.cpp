@@ -1,5 +1,6 @@
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/teacher/live.h"
+#include "distill/teacher/script.h"
 
 namespace distill {
 namespace {
@@ -18,10 +19,18 @@ at::ScalarType dtype_of(DTypeChoice choice, at::ScalarType automatic) {
   return automatic;
 }
 
+// A script computes in the types that it was saved in, unless the recipe names another.
+std::unique_ptr<Teacher> open_script(const TeacherRecipe& recipe, at::Device device) {
+  ScriptOptions options{device, std::nullopt, /*trainable=*/false};
+  if (recipe.dtype != DTypeChoice::automatic) options.dtype = dtype_of(recipe.dtype, at::kFloat);
+  return std::make_unique<ScriptTeacher>(ScriptModel::open(recipe.path, options));
+}
+
 }  // namespace
 
 std::unique_ptr<Teacher> open_teacher(const TeacherRecipe& recipe, at::ScalarType compute_dtype, at::Device device,
                                       std::optional<Task> task) {
+  if (recipe.trust == Trust::torchscript) return open_script(recipe, device);
   const HfFolder folder = open_hf_folder(recipe.path);
   const ModelSpec spec = read_spec(folder.config, (folder.path / "config.json").string(), task);
   LoadOptions options;

@@ -7,9 +7,6 @@
 namespace distill {
 namespace {
 
-// `\w` of the Rust regex crate, which the reference library asks here; Oniguruma's own `\w` differs in the marks.
-constexpr const char* kWord = R"(\A[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])";
-
 size_t before_white_space(std::string_view text, size_t end) {
   while (end > 0) {
     const CodePoint point = code_point_before(text, end);
@@ -30,7 +27,7 @@ size_t after_white_space(std::string_view text, size_t begin) {
 
 }  // namespace
 
-AddedTokenMatcher::AddedTokenMatcher() : word_(kWord, "the word class of added tokens") { roots_.fill(-1); }
+AddedTokenMatcher::AddedTokenMatcher() : word_("\\A[" + kRustWord + "]", "the word class of added tokens") { roots_.fill(-1); }
 
 int32_t AddedTokenMatcher::child(int32_t first, uint8_t byte) const {
   while (first >= 0 && nodes_[static_cast<size_t>(first)].byte != byte) first = nodes_[static_cast<size_t>(first)].next_sibling;

@@ -12,15 +12,10 @@
 #include <vector>
 
 #include "merge_table.h"
+#include "symbol.h"
 #include "token_table.h"
 
 namespace distill {
-
-// A token and how many bytes of the piece it covers.
-struct Symbol {
-  int32_t id;
-  uint32_t num_bytes;
-};
 
 struct BpeOptions {
   std::optional<std::string> unk_token;

@@ -7,6 +7,7 @@
 #include "distill/core/error.h"
 #include "distill/core/log.h"
 
+#include "frozen_classes.h"
 #include "unicode.h"
 
 namespace distill {
@@ -75,21 +76,46 @@ PrependScheme read_prepend_scheme(const Json& component, const std::string& wher
       {where + ".prepend_scheme", "first, never or always, in accord with add_prefix_space", "\"" + name + "\"", kAdvice, ""});
 }
 
-PreTokenizerStep read_pre_tokenizer_step(const Json& component, const std::string& type, const std::string& where) {
+Regex words_and_symbols() { return {"[" + kRustWord + "]+|[^" + kRustWord + "\\s]+", "the pattern of Whitespace"}; }
+
+MetaspaceStep read_metaspace(const Json& component, const std::string& where) {
+  std::string replacement;
+  append_code_point(replacement, read_character(component, "replacement", where));
+  return {replacement, read_prepend_scheme(component, where), json_bool_or(component, "split", true, where)};
+}
+
+void read_pre_tokenizer_step(const Json& component, const std::string& type, const std::string& where,
+                             std::vector<PreTokenizerStep>& steps) {
   if (type == "ByteLevel") {
-    return ByteLevelStep{json_bool_or(component, "add_prefix_space", true, where),
-                         json_bool_or(component, "use_regex", true, where)};
+    steps.emplace_back(ByteLevelStep{json_bool_or(component, "add_prefix_space", true, where),
+                                     json_bool_or(component, "use_regex", true, where)});
+  } else if (type == "Split") {
+    steps.emplace_back(SplitStep{read_pattern(component, where), read_behavior(component, where),
+                                 json_bool_or(component, "invert", false, where)});
+  } else if (type == "Digits") {
+    const bool individual = json_bool_or(component, "individual_digits", false, where);
+    steps.emplace_back(ClassStep{is_numeric, individual ? SplitBehavior::isolated : SplitBehavior::contiguous});
+  } else if (type == "Metaspace") {
+    steps.emplace_back(read_metaspace(component, where));
+  } else if (type == "BertPreTokenizer") {
+    steps.emplace_back(ClassStep{is_white_space, SplitBehavior::removed});
+    steps.emplace_back(ClassStep{is_punctuation, SplitBehavior::isolated});
+  } else if (type == "Punctuation") {
+    const bool says = find_member(component, "behavior");
+    steps.emplace_back(ClassStep{is_punctuation, says ? read_behavior(component, where) : SplitBehavior::isolated});
+  } else if (type == "Whitespace") {
+    steps.emplace_back(SplitStep{words_and_symbols(), SplitBehavior::removed, true});
+  } else if (type == "WhitespaceSplit") {
+    steps.emplace_back(ClassStep{is_white_space, SplitBehavior::removed});
+  } else {
+    refuse_component(
+        where, "ByteLevel, Split, Digits, Metaspace, BertPreTokenizer, Punctuation, Whitespace, WhitespaceSplit, Sequence", type);
   }
-  if (type == "Split")
-    return SplitStep{read_pattern(component, where), read_behavior(component, where),
-                     json_bool_or(component, "invert", false, where)};
-  if (type == "Digits") return DigitsStep{json_bool_or(component, "individual_digits", false, where)};
-  if (type == "Metaspace") {
-    std::string replacement;
-    append_code_point(replacement, read_character(component, "replacement", where));
-    return MetaspaceStep{replacement, read_prepend_scheme(component, where), json_bool_or(component, "split", true, where)};
-  }
-  refuse_component(where, "ByteLevel, Split, Digits, Metaspace, Sequence", type);
+}
+
+bool read_bool(const Json& component, const char* key, const std::string& where) {
+  json_member(component, key, where);  // says that it is missing
+  return json_bool_or(component, key, false, where);
 }
 
 size_t read_count(const Json& component, const char* key, const std::string& where) {
@@ -109,7 +135,9 @@ DecoderStep read_decoder_step(const Json& component, const std::string& type, co
   if (type == "Metaspace")
     return DecodeMetaspace{read_character(component, "replacement", where),
                            read_prepend_scheme(component, where) != PrependScheme::never};
-  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, Sequence", type);
+  if (type == "WordPiece")
+    return DecodeWordPiece{json_string(component, "prefix", where), read_bool(component, "cleanup", where)};
+  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, Sequence", type);
 }
 
 int32_t checked_id(const Json& id, int64_t num_ids, const std::string& where) {
@@ -151,6 +179,19 @@ WrapInTemplate read_template(const Json& component, int64_t num_ids, const std::
   return wrap;
 }
 
+// `"sep": ["[SEP]", 102]`.
+std::vector<int32_t> read_token_and_id(const Json& component, const char* key, int64_t num_ids, const std::string& where) {
+  const Json& pair = json_member(component, key, where);
+  const std::string here = where + "." + key;
+  if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string())
+    throw InputError({here, "a token and its id", pair.dump(-1, ' ', false, Json::error_handler_t::replace), kAdvice, ""});
+  return {checked_id(pair[1], num_ids, here)};
+}
+
+WrapInTemplate read_cls_and_sep(const Json& component, int64_t num_ids, const std::string& where) {
+  return {{read_token_and_id(component, "cls", num_ids, where), {}, read_token_and_id(component, "sep", num_ids, where)}};
+}
+
 BpeOptions read_bpe_options(const Json& model, const std::string& where) {
   if (const double dropout = json_double_or(model, "dropout", 0, where); dropout != 0) {
     throw InputError(
@@ -164,6 +205,41 @@ BpeOptions read_bpe_options(const Json& model, const std::string& where) {
   options.byte_fallback = json_bool_or(model, "byte_fallback", false, where);
   options.ignore_merges = json_bool_or(model, "ignore_merges", false, where);
   return options;
+}
+
+WordPieceOptions read_wordpiece_options(const Json& model, const std::string& where) {
+  WordPieceOptions options;
+  options.unk_token = json_string(model, "unk_token", where);
+  options.continuing_subword_prefix = json_string(model, "continuing_subword_prefix", where);
+  options.max_input_chars_per_word = read_count(model, "max_input_chars_per_word", where);
+  return options;
+}
+
+// BertNormalizer is a sequence of its own; strip_accents follows lowercase where it is null.
+void read_bert_normalizer(const Json& component, const std::string& where, std::vector<NormalizerStep>& steps) {
+  const bool lowercase = read_bool(component, "lowercase", where);
+  if (read_bool(component, "clean_text", where)) steps.emplace_back(&clean_character);
+  if (read_bool(component, "handle_chinese_chars", where)) steps.emplace_back(&set_apart_if_chinese);
+  if (json_bool_or(component, "strip_accents", lowercase, where)) {
+    steps.emplace_back(NormalForm::nfd);
+    steps.emplace_back(&drop_nonspacing_mark);
+  }
+  if (lowercase) steps.emplace_back(&append_lowercase);
+}
+
+void read_normalizer_step(const Json& component, const std::string& type, const std::string& where,
+                          std::vector<NormalizerStep>& steps) {
+  if (type == "NFC") return void(steps.emplace_back(NormalForm::nfc));
+  if (type == "NFD") return void(steps.emplace_back(NormalForm::nfd));
+  if (type == "NFKC") return void(steps.emplace_back(NormalForm::nfkc));
+  if (type == "NFKD") return void(steps.emplace_back(NormalForm::nfkd));
+  if (type == "Prepend") return void(steps.emplace_back(PrependText{json_string(component, "prepend", where)}));
+  if (type == "Replace")
+    return void(steps.emplace_back(ReplaceText{read_pattern(component, where), json_string(component, "content", where)}));
+  if (type == "Lowercase") return void(steps.emplace_back(&append_lowercase));
+  if (type == "StripAccents") return void(steps.emplace_back(&drop_combining_mark));
+  if (type == "BertNormalizer") return read_bert_normalizer(component, where, steps);
+  refuse_component(where, "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, StripAccents, BertNormalizer, Sequence", type);
 }
 
 AddedToken read_added_token(const Json& entry, const std::string& where) {
@@ -211,6 +287,22 @@ class AddedTokenNumbering {
   std::set<int64_t> ids_in_file_;
 };
 
+// Returns whether there is a template now; a second one has no meaning here.
+bool read_post_processor_step(const Json& component, const std::string& type, const std::string& where, int64_t num_ids,
+                              bool has_template, std::vector<PostProcessorStep>& steps) {
+  const bool wraps = type == "TemplateProcessing" || type == "BertProcessing" || type == "RobertaProcessing";
+  if (type == "ByteLevel" ? false : !wraps || has_template)
+    refuse_component(where, "ByteLevel, one of TemplateProcessing, BertProcessing and RobertaProcessing, Sequence", type);
+  if (type == "ByteLevel" || type == "RobertaProcessing") {
+    if (json_bool_or(component, "trim_offsets", true, where))
+      steps.emplace_back(TrimOffsets{json_bool_or(component, "add_prefix_space", true, where)});
+  }
+  if (wraps)
+    steps.emplace_back(type == "TemplateProcessing" ? read_template(component, num_ids, where)
+                                                    : read_cls_and_sep(component, num_ids, where));
+  return has_template || wraps;
+}
+
 }  // namespace
 
 void check_version(const TokenizerFile& file) {
@@ -218,36 +310,36 @@ void check_version(const TokenizerFile& file) {
   if (version != "1.0") throw InputError({file.path + ": version", "\"1.0\"", "\"" + version + "\"", kAdvice, ""});
 }
 
-Bpe read_model(TokenizerFile& file) {
+Model read_model(TokenizerFile& file) {
   const std::string where = file.path + ": model";
   const Json& model = json_member(file.tree, "model", file.path);
   if (!model.is_object()) throw InputError({where, "an object", model.type_name(), kAdvice, ""});
-  // Files before 2021 name no type; then merges mean BPE.
-  const std::string type = json_string_or(model, "type", file.has_merges ? "BPE" : "without type or merges", where);
-  if (type != "BPE") refuse_component(where, "BPE", type);
+  // Files before 2021 name no type; then merges mean BPE, and a limit on the length of words means WordPiece.
+  const bool limits_words = find_member(model, "max_input_chars_per_word");
+  const std::string type = json_string_or(model, "type",
+                                          file.has_merges ? "BPE"
+                                          : limits_words  ? "WordPiece"
+                                                          : "without type or merges",
+                                          where);
+  if (type != "BPE" && type != "WordPiece") refuse_component(where, "BPE, WordPiece", type);
   if (!file.has_vocab) throw InputError({where + ".vocab", "an object of tokens and ids", "none", kAdvice, ""});
+  if (type == "WordPiece") {
+    WordPieceOptions options = read_wordpiece_options(model, where);
+    return WordPiece(TokenTable(std::move(file.vocab), where + ".vocab"), std::move(options), where);
+  }
   if (!file.has_merges) throw InputError({where + ".merges", "a list of merges", "none", kAdvice, ""});
   BpeOptions options = read_bpe_options(model, where);
   TokenTable vocabulary(std::move(file.vocab), where + ".vocab");
-  return {std::move(vocabulary), file.merges, std::move(options), where};
+  return Bpe(std::move(vocabulary), file.merges, std::move(options), where);
 }
 
 Normalizer read_normalizer(const TokenizerFile& file) {
   std::vector<NormalizerStep> steps;
-  const Json* normalizer = find_member(file.tree, "normalizer");
-  if (!normalizer) return Normalizer();
-  for_each_component(
-      *normalizer, "normalizers", file.path + ": normalizer",
-      [&](const Json& component, const std::string& type, const std::string& where) {
-        if (type == "NFC")
-          steps.emplace_back(ComposeCanonically{});
-        else if (type == "Prepend")
-          steps.emplace_back(PrependText{json_string(component, "prepend", where)});
-        else if (type == "Replace")
-          steps.emplace_back(ReplaceText{read_pattern(component, where), json_string(component, "content", where)});
-        else
-          refuse_component(where, "NFC, Prepend, Replace, Sequence", type);
-      });
+  if (const Json* normalizer = find_member(file.tree, "normalizer"))
+    for_each_component(*normalizer, "normalizers", file.path + ": normalizer",
+                       [&](const Json& component, const std::string& type, const std::string& where) {
+                         read_normalizer_step(component, type, where, steps);
+                       });
   return Normalizer(std::move(steps));
 }
 
@@ -256,7 +348,7 @@ PreTokenizer read_pre_tokenizer(const TokenizerFile& file) {
   if (const Json* pre_tokenizer = find_member(file.tree, "pre_tokenizer"))
     for_each_component(*pre_tokenizer, "pretokenizers", file.path + ": pre_tokenizer",
                        [&](const Json& component, const std::string& type, const std::string& where) {
-                         steps.push_back(read_pre_tokenizer_step(component, type, where));
+                         read_pre_tokenizer_step(component, type, where, steps);
                        });
   return PreTokenizer(std::move(steps));
 }
@@ -268,15 +360,7 @@ PostProcessor read_post_processor(const TokenizerFile& file, int64_t num_ids) {
   bool has_template = false;
   for_each_component(*post_processor, "processors", file.path + ": post_processor",
                      [&](const Json& component, const std::string& type, const std::string& where) {
-                       if (type == "ByteLevel") {
-                         if (json_bool_or(component, "trim_offsets", true, where))
-                           steps.emplace_back(TrimOffsets{json_bool_or(component, "add_prefix_space", true, where)});
-                       } else if (type == "TemplateProcessing" && !has_template) {
-                         steps.emplace_back(read_template(component, num_ids, where));
-                         has_template = true;
-                       } else {
-                         refuse_component(where, "ByteLevel, one TemplateProcessing, Sequence", type);
-                       }
+                       has_template = read_post_processor_step(component, type, where, num_ids, has_template, steps);
                      });
   return PostProcessor(std::move(steps));
 }

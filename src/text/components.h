@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "added_tokens.h"
@@ -12,6 +13,7 @@
 #include "post_process.h"
 #include "pre_tokenize.h"
 #include "tokenizer_json.h"
+#include "wordpiece.h"
 
 namespace distill {
 
@@ -19,8 +21,9 @@ namespace distill {
 // resets them on every call, and here data.sequence_length decides.
 void check_version(const TokenizerFile& file);
 
+using Model = std::variant<Bpe, WordPiece>;
 // Takes the vocabulary and the merges out of the file.
-Bpe read_model(TokenizerFile& file);
+Model read_model(TokenizerFile& file);
 Normalizer read_normalizer(const TokenizerFile& file);
 PreTokenizer read_pre_tokenizer(const TokenizerFile& file);
 PostProcessor read_post_processor(const TokenizerFile& file, int64_t num_ids);

@@ -1,6 +1,8 @@
 #include "decode.h"
 
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "byte_level.h"
 #include "unicode.h"
@@ -100,6 +102,30 @@ void decode(const DecodeMetaspace& step, Tokens& tokens, RegexScratch&) {
       at += point.num_bytes;
     }
     tokens[i] = std::move(out);
+  }
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+// The reference library's list, in its order. "do not" is its own idea, too.
+void clean_up(std::string& token) {
+  constexpr std::pair<std::string_view, std::string_view> kReplacements[] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [from, to] : kReplacements) replace_all(token, from, to);
+}
+
+void decode(const DecodeWordPiece& step, Tokens& tokens, RegexScratch&) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    std::string& token = tokens[i];
+    if (i > 0 && token.starts_with(step.prefix))
+      token.erase(0, step.prefix.size());
+    else if (i > 0)
+      token.insert(token.begin(), ' ');
+    if (step.cleanup) clean_up(token);
   }
 }
 

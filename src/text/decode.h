@@ -1,5 +1,5 @@
 // Decoders: from the spellings of tokens back to text.
-// Here: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, and sequences of them.
+// Here: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, and sequences of them.
 #pragma once
 
 #include <string>
@@ -26,7 +26,12 @@ struct DecodeMetaspace {
   char32_t replacement;
   bool drop_in_first;  // the first token's are not spaces
 };
-using DecoderStep = std::variant<DecodeByteLevel, DecodeByteFallback, FuseTokens, StripTokens, ReplaceInTokens, DecodeMetaspace>;
+struct DecodeWordPiece {
+  std::string prefix;  // of tokens that continue a word; the others get a space before them
+  bool cleanup;        // no spaces before punctuation and English contractions, in each token by itself
+};
+using DecoderStep =
+    std::variant<DecodeByteLevel, DecodeByteFallback, FuseTokens, StripTokens, ReplaceInTokens, DecodeMetaspace, DecodeWordPiece>;
 
 class Decoder {
  public:

@@ -1,6 +1,9 @@
 #include "normalize.h"
 
-#include "nfc.h"
+#include <optional>
+
+#include "frozen_classes.h"
+#include "unicode.h"
 
 namespace distill {
 namespace {
@@ -11,7 +14,64 @@ SourceSpan alignment_of_match(const AlignedText& text, const Stretch& match) {
   return {text.spans.front().begin, text.spans.front().begin};
 }
 
+// The blocks that BERT calls Chinese: CJK ideographs, without kana and hangul.
+bool is_chinese(char32_t c) {
+  if (c < 0x3400) return false;
+  return (c >= 0x4E00 && c <= 0x9FFF) || c <= 0x4DBF || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+         (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+void apply_step(NormalForm form, AlignedText& text, RegexScratch&) { apply_normal_form(text, form); }
+void apply_step(const PrependText& step, AlignedText& text, RegexScratch&) { prepend(text, step.text); }
+void apply_step(const ReplaceText& step, AlignedText& text, RegexScratch& scratch) {
+  replace(text, step.pattern, step.content, scratch);
+}
+void apply_step(RewriteCharacter rewrite, AlignedText& text, RegexScratch&) { rewrite_characters(text, rewrite); }
+
 }  // namespace
+
+void clean_character(std::string& out, char32_t c) {
+  if (is_bert_control(c)) return;
+  append_code_point(out, is_white_space(c) ? U' ' : c);
+}
+
+void set_apart_if_chinese(std::string& out, char32_t c) {
+  const bool chinese = is_chinese(c);
+  if (chinese) out.push_back(' ');
+  append_code_point(out, c);
+  if (chinese) out.push_back(' ');
+}
+
+void drop_nonspacing_mark(std::string& out, char32_t c) {
+  if (!is_nonspacing_mark(c)) append_code_point(out, c);
+}
+
+void drop_combining_mark(std::string& out, char32_t c) {
+  if (!is_combining_mark(c)) append_code_point(out, c);
+}
+
+void rewrite_characters(AlignedText& text, RewriteCharacter rewrite) {
+  std::optional<Rewriter> out;
+  std::string rewritten;
+  size_t copied = 0;
+  for (size_t at = 0; at < text.text.size();) {
+    const CodePoint point = code_point_at(text.text, at);
+    const size_t end = at + point.num_bytes;
+    rewritten.clear();
+    rewrite(rewritten, point.value);
+    if (text.text.compare(at, point.num_bytes, rewritten) != 0) {
+      text.make_explicit();
+      if (!out) out.emplace(text);
+      out->copy(copied, at);
+      out->add(rewritten, text.spans[at]);
+      copied = end;
+    }
+    at = end;
+  }
+  if (!out) return;
+  out->copy(copied, text.text.size());
+  text = out->take();
+}
 
 void prepend(AlignedText& text, std::string_view prefix) {
   if (text.text.empty() || prefix.empty()) return;
@@ -38,11 +98,7 @@ void replace(AlignedText& text, const Pattern& pattern, std::string_view content
 }
 
 void Normalizer::apply(AlignedText& text, RegexScratch& scratch) const {
-  for (const NormalizerStep& step : steps_) {
-    if (std::holds_alternative<ComposeCanonically>(step)) compose_canonically(text);
-    if (const auto* prefix = std::get_if<PrependText>(&step)) prepend(text, prefix->text);
-    if (const auto* rule = std::get_if<ReplaceText>(&step)) replace(text, rule->pattern, rule->content, scratch);
-  }
+  for (const NormalizerStep& step : steps_) std::visit([&](const auto& one) { apply_step(one, text, scratch); }, step);
 }
 
 }  // namespace distill

@@ -1,5 +1,6 @@
 // Normalizers: what happens to the text between non-normalized added tokens before it is split.
-// Here: NFC, Prepend, Replace, and sequences of them.
+// Here: NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, StripAccents, BertNormalizer (as the steps that it consists of),
+// and sequences of them.
 #pragma once
 
 #include <string>
@@ -7,11 +8,11 @@
 #include <vector>
 
 #include "aligned_text.h"
+#include "normal_forms.h"
 #include "pattern.h"
 
 namespace distill {
 
-struct ComposeCanonically {};
 struct PrependText {
   std::string text;
 };
@@ -19,7 +20,15 @@ struct ReplaceText {
   Pattern pattern;
   std::string content;
 };
-using NormalizerStep = std::variant<ComposeCanonically, PrependText, ReplaceText>;
+// Appends what stands for a character: nothing, itself, or others. All are aligned with it.
+using RewriteCharacter = void (*)(std::string& out, char32_t c);
+using NormalizerStep = std::variant<NormalForm, PrependText, ReplaceText, RewriteCharacter>;
+
+// The rewritings; lower case is append_lowercase() of unicode.h.
+void clean_character(std::string& out, char32_t c);       // control characters go, white space becomes a space
+void set_apart_if_chinese(std::string& out, char32_t c);  // spaces on both sides of a CJK ideograph
+void drop_nonspacing_mark(std::string& out, char32_t c);
+void drop_combining_mark(std::string& out, char32_t c);
 
 class Normalizer {
  public:
@@ -35,5 +44,6 @@ class Normalizer {
 void prepend(AlignedText& text, std::string_view prefix);
 // What is put in a match's place is aligned with the last character of the match.
 void replace(AlignedText& text, const Pattern& pattern, std::string_view content, RegexScratch& scratch);
+void rewrite_characters(AlignedText& text, RewriteCharacter rewrite);
 
 }  // namespace distill

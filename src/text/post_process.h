@@ -1,5 +1,5 @@
 // Post-processors: what happens to the tokens of a text at the end. Here: ByteLevel (offsets leave out white space),
-// TemplateProcessing (special tokens round the text), and sequences of them.
+// TemplateProcessing and BertProcessing (special tokens round the text), RobertaProcessing (both), and sequences of them.
 #pragma once
 
 #include <cstdint>

@@ -34,12 +34,12 @@ void push_ranges(const Piece& piece, SplitBehavior behavior, PieceScratch& scrat
   for (const TextRange& range : scratch.ranges) push(scratch.next_pieces, piece, range.begin, range.end);
 }
 
-void find_digits(std::string_view text, std::vector<Stretch>& out) {
+void find_members(bool (*contains)(char32_t c), std::string_view text, std::vector<Stretch>& out) {
   out.clear();
   size_t covered = 0;
   for (size_t at = 0; at < text.size();) {
     const CodePoint point = code_point_at(text, at);
-    if (is_numeric(point.value)) {
+    if (contains(point.value)) {
       if (covered < at) out.push_back({covered, at, false});
       covered = at + point.num_bytes;
       out.push_back({at, covered, true});
@@ -111,10 +111,10 @@ void PreTokenizer::apply(const ByteLevelStep& step, PieceScratch& scratch) const
   if (!raw_bytes_) spell_pieces(scratch);
 }
 
-void PreTokenizer::apply(const DigitsStep& step, PieceScratch& scratch) const {
+void PreTokenizer::apply(const ClassStep& step, PieceScratch& scratch) const {
   for (const Piece& piece : scratch.pieces) {
-    find_digits(piece.text(), scratch.stretches);
-    push_ranges(piece, step.individual ? SplitBehavior::isolated : SplitBehavior::contiguous, scratch);
+    find_members(step.contains, piece.text(), scratch.stretches);
+    push_ranges(piece, step.behavior, scratch);
   }
   scratch.pieces.swap(scratch.next_pieces);
 }

@@ -1,5 +1,5 @@
 // Pre-tokenizers: how a normalized text is cut into the pieces that the model sees one at a time.
-// Here: ByteLevel, Split, Digits, Metaspace, and sequences of them.
+// Here: ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, Metaspace, and sequences of them.
 #pragma once
 
 #include <deque>
@@ -21,8 +21,10 @@ struct ByteLevelStep {
   bool add_prefix_space;
   bool use_regex;
 };
-struct DigitsStep {
-  bool individual;
+// Splits at every character of a class.
+struct ClassStep {
+  bool (*contains)(char32_t c);
+  SplitBehavior behavior;
 };
 enum class PrependScheme { first, never, always };
 struct MetaspaceStep {
@@ -30,7 +32,7 @@ struct MetaspaceStep {
   PrependScheme prepend;
   bool split;
 };
-using PreTokenizerStep = std::variant<SplitStep, ByteLevelStep, DigitsStep, MetaspaceStep>;
+using PreTokenizerStep = std::variant<SplitStep, ByteLevelStep, ClassStep, MetaspaceStep>;
 
 // What the pieces of one text need to live: rewritten texts, and buffers that are used again.
 struct PieceScratch {
@@ -58,7 +60,7 @@ class PreTokenizer {
  private:
   void apply(const SplitStep& step, PieceScratch& scratch) const;
   void apply(const ByteLevelStep& step, PieceScratch& scratch) const;
-  void apply(const DigitsStep& step, PieceScratch& scratch) const;
+  void apply(const ClassStep& step, PieceScratch& scratch) const;
   void apply(const MetaspaceStep& step, PieceScratch& scratch) const;
 
   std::vector<PreTokenizerStep> steps_;

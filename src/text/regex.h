@@ -10,6 +10,10 @@
 
 namespace distill {
 
+// What `\w` of the Rust regex crate stands for, to be put in brackets: the reference library asks that crate for words in
+// some places, and Oniguruma's own `\w` differs in the marks.
+inline const std::string kRustWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control})";
+
 struct TextRange {
   size_t begin;
   size_t end;

@@ -22,6 +22,7 @@ namespace {
 struct Scratch {
   PieceScratch pieces;
   BpeScratch bpe;
+  std::string word;  // of WordPiece
   std::vector<Section> raw_sections;
   std::vector<Section> sections;
   std::vector<Symbol> symbols;
@@ -97,7 +98,9 @@ class TokenizerOfFile : public Tokenizer {
   void push_added_token(const AddedToken& token, std::string_view spelling, SourceSpan source, Scratch& scratch) const;
   std::optional<std::string> spelling_for_decoder(int32_t id) const;
 
-  Bpe model_;
+  void encode_piece(std::string_view piece, Scratch& scratch) const;
+
+  Model model_;
   Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
   std::vector<AddedToken> added_tokens_;
@@ -123,18 +126,22 @@ int64_t count_ids(const TokenTable& vocabulary, const std::vector<AddedToken>& a
   return count;
 }
 
+const TokenTable& vocabulary_of(const Model& model) {
+  return std::visit([](const auto& one) -> const TokenTable& { return one.vocabulary(); }, model);
+}
+
 TokenizerOfFile::TokenizerOfFile(TokenizerFile file, uint64_t fingerprint)
     : model_(read_model(file)),
       normalizer_(read_normalizer(file)),
       pre_tokenizer_(read_pre_tokenizer(file)),
-      added_tokens_(read_added_tokens(file, model_.vocabulary())),
-      num_ids_(count_ids(model_.vocabulary(), added_tokens_)),
+      added_tokens_(read_added_tokens(file, vocabulary_of(model_))),
+      num_ids_(count_ids(vocabulary_of(model_), added_tokens_)),
       post_processor_(read_post_processor(file, num_ids_)),
       decoder_(read_decoder(file)),
       fingerprint_(fingerprint) {
-  if (pre_tokenizer_.ends_in_byte_level() && model_.can_read_raw_bytes()) {
+  if (Bpe* bpe = std::get_if<Bpe>(&model_); bpe && pre_tokenizer_.ends_in_byte_level() && bpe->can_read_raw_bytes()) {
     pre_tokenizer_.leave_bytes_raw();
-    model_.read_raw_bytes();
+    bpe->read_raw_bytes();
   }
   prepare_added_tokens();
   prepare_spaces();
@@ -160,8 +167,8 @@ void TokenizerOfFile::prepare_added_tokens() {
 
 void TokenizerOfFile::prepare_spaces() {
   if (!post_processor_.trims_offsets()) return;
-  spaces_.assign(static_cast<size_t>(model_.vocabulary().num_ids()), SpaceCounts{0, 0});
-  for (const auto& [token, id] : model_.vocabulary().tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
+  spaces_.assign(static_cast<size_t>(vocabulary_of(model_).num_ids()), SpaceCounts{0, 0});
+  for (const auto& [token, id] : vocabulary_of(model_).tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
 }
 
 Encoding TokenizerOfFile::encode(std::string_view text, bool add_special_tokens) const {
@@ -201,10 +208,17 @@ void TokenizerOfFile::encode_normalized(const AlignedText& text, Scratch& scratc
   }
 }
 
+void TokenizerOfFile::encode_piece(std::string_view piece, Scratch& scratch) const {
+  if (const auto* bpe = std::get_if<Bpe>(&model_))
+    bpe->encode(piece, scratch.bpe, scratch.symbols);
+  else
+    std::get<WordPiece>(model_).encode(piece, scratch.word, scratch.symbols);
+}
+
 void TokenizerOfFile::encode_pieces(Scratch& scratch) const {
   for (const Piece& piece : scratch.pieces.pieces) {
     scratch.symbols.clear();
-    model_.encode(piece.text(), scratch.bpe, scratch.symbols);
+    encode_piece(piece.text(), scratch);
     uint32_t at = piece.begin;
     for (const Symbol& symbol : scratch.symbols) {
       const uint32_t end = std::min(at + symbol.num_bytes, piece.end);
@@ -249,12 +263,12 @@ std::string TokenizerOfFile::decode(std::span<const int32_t> ids, bool skip_spec
 
 std::optional<int32_t> TokenizerOfFile::id_of(std::string_view token) const {
   if (const auto found = added_by_content_.find(token); found != added_by_content_.end()) return found->second->id;
-  return model_.vocabulary().find(token);
+  return vocabulary_of(model_).find(token);
 }
 
 std::optional<std::string> TokenizerOfFile::token_of(int32_t id) const {
   if (const AddedToken* added = added_token(id)) return added->content;
-  if (const std::string* token = model_.vocabulary().token(id)) return *token;
+  if (const std::string* token = vocabulary_of(model_).token(id)) return *token;
   return std::nullopt;
 }
 

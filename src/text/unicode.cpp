@@ -58,6 +58,38 @@ size_t skip_ascii(std::string_view text, size_t at) {
   return at;
 }
 
+// Pairs that came after Unicode 13, the oldest that an installed utf8proc may know.
+struct LowercaseRange {
+  char32_t first, last;
+  int32_t step;  // from a capital letter to its small letter
+};
+constexpr LowercaseRange kNewerLowercase[] = {{0x1C89, 0x1C89, 1},
+                                              {0x2C2F, 0x2C2F, 0x30},
+                                              {0xA7C0, 0xA7C0, 1},
+                                              {0xA7CB, 0xA7CB, 0x264 - 0xA7CB},
+                                              {0xA7CC, 0xA7CC, 1},
+                                              {0xA7CE, 0xA7CE, 1},
+                                              {0xA7D0, 0xA7D0, 1},
+                                              {0xA7D2, 0xA7D2, 1},
+                                              {0xA7D4, 0xA7D4, 1},
+                                              {0xA7D6, 0xA7D6, 1},
+                                              {0xA7D8, 0xA7D8, 1},
+                                              {0xA7DA, 0xA7DA, 1},
+                                              {0xA7DC, 0xA7DC, 0x19B - 0xA7DC},
+                                              {0x10570, 0x1057A, 0x27},
+                                              {0x1057C, 0x1058A, 0x27},
+                                              {0x1058C, 0x10592, 0x27},
+                                              {0x10594, 0x10595, 0x27},
+                                              {0x10D50, 0x10D65, 0x20},
+                                              {0x16EA0, 0x16EB8, 0x1B}};
+
+char32_t simple_lowercase(char32_t c) {
+  if (c >= kNewerLowercase[0].first)
+    for (const LowercaseRange& range : kNewerLowercase)
+      if (c >= range.first && c <= range.last) return static_cast<char32_t>(static_cast<int32_t>(c) + range.step);
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+}
+
 }  // namespace
 
 CodePoint code_point_at(std::string_view text, size_t at) {
@@ -125,6 +157,16 @@ bool is_white_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D);
   return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
          c == 0x205F || c == 0x3000;
+}
+
+void append_lowercase(std::string& out, char32_t c) {
+  if (c < 0x80) {
+    out.push_back(static_cast<char>(c >= 'A' && c <= 'Z' ? c + 0x20 : c));
+  } else if (c == 0x130) {
+    out += "i\xCC\x87";
+  } else {
+    append_code_point(out, simple_lowercase(c));
+  }
 }
 
 bool is_numeric(char32_t c) {

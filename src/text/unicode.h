@@ -1,4 +1,5 @@
-// UTF-8 and the few character classes that tokenizers ask about. Canonical composition is in nfc.h, regexes in regex.h.
+// UTF-8 and the few character classes that tokenizers ask about. Normal forms are in normal_forms.h, BERT's older classes in
+// frozen_classes.h, regexes in regex.h.
 #pragma once
 
 #include <cstddef>
@@ -29,5 +30,7 @@ std::string replace_invalid_utf8(std::string_view bytes);
 
 bool is_white_space(char32_t c);  // the White_Space property
 bool is_numeric(char32_t c);      // categories Nd, Nl, No
+// Every character has one but U+0130, which has two. As Unicode 17 says.
+void append_lowercase(std::string& out, char32_t c);
 
 }  // namespace distill

@@ -76,7 +76,7 @@ void add_batch(Sums& sums, const ForwardOutput& student, const ForwardOutput* te
 
 }  // namespace
 
-TaskForward answers_of(const Transformer& model) {
+TaskForward answers_of(const StudentModel& model) {
   return [&model](const TokenBatch& batch) { return model.forward(batch, needs_of(model.spec().task), {}); };
 }
 

@@ -76,7 +76,10 @@ std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update,
 
 std::string first_bad_teacher_layer(const StepParts& parts, const Update& update) {
   Needs every_layer;
-  for (int64_t layer = 0; layer <= parts.teacher->spec().num_layers; ++layer) every_layer.hidden_layers.insert(layer);
+  const bool has_layers = parts.teacher->spec().hidden_size > 0;  // a script may answer with logits alone
+  every_layer.logits = !has_layers;
+  for (int64_t layer = 0; has_layers && layer <= parts.teacher->spec().num_layers; ++layer)
+    every_layer.hidden_layers.insert(layer);
   for (const TokenBatch& batch : update.micro_batches) {
     const ForwardOutput output = parts.teacher->forward(batch.to(parts.device), every_layer);
     for (const auto& [layer, hidden_BTD] : output.hidden_BTD)

@@ -191,17 +191,12 @@ TEST(HfFolder, SaysWhatIsMissing) {
   EXPECT_THAT(input_error([&] { read_hf_config(folder.path()); }), HasSubstr("valid JSON"));
 }
 
-TEST(HfFolder, SaysThatAHubIdIsNotAFolder) {
-  EXPECT_THAT(input_error([] { open_hf_folder("some-organisation/some-model"); }),
-              AllOf(HasSubstr("hub id"), HasSubstr("not available yet")));
-}
-
-TEST(HfFolder, NamesFormatsThatAreNotAvailableYet) {
-  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.gguf", "tf_model.h5", "model.pt"}) {
+TEST(HfFolder, NamesWeightsThatItCannotUse) {
+  for (const char* name : {"model.gguf", "tf_model.h5", "model.pt", "weights.safetensors"}) {
     const TemporaryFolder folder;
     write_bytes(folder / "config.json", "{}");
     write_bytes(folder / name, "x");
-    EXPECT_THAT(input_error([&] { open_hf_folder(folder.path()); }), AllOf(HasSubstr(name), HasSubstr("not available yet")))
+    EXPECT_THAT(input_error([&] { open_hf_folder(folder.path()); }), AllOf(HasSubstr("pytorch_model.bin"), HasSubstr(name)))
         << name;
   }
 }
@@ -216,6 +211,8 @@ TEST(OpenWeights, TellsFilesApartByTheirBytes) {
   EXPECT_THAT(input_error([&] { open_weights(folder / "pickle.pt"); }), HasSubstr("pickle"));
   EXPECT_THAT(input_error([&] { open_weights(folder / "model.gguf"); }), HasSubstr("GGUF"));
   EXPECT_THAT(input_error([&] { open_weights(folder / "lfs.safetensors"); }), HasSubstr("git lfs pull"));
+  write_bytes(folder / "notes.bin", "just some text, longer than a header");
+  EXPECT_THAT(input_error([&] { open_weights(folder / "notes.bin"); }), HasSubstr("bytes of neither"));
   write_safetensors(folder / "weights", {{"a", at::zeros({1})}});
   EXPECT_EQ(open_weights(folder / "weights")->tensors().size(), 1u);
 }

@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
 
+#include "distill/checkpoint/open.h"
 #include "distill/checkpoint/safetensors.h"
 #include "distill/core/json_reader.h"
 
@@ -27,7 +28,7 @@ std::string complaint_about(const Json& index) {
   write_safetensors(folder / "one.safetensors", {{"a", at::zeros({1})}});
   write_safetensors(folder / "two.safetensors", {{"b", at::zeros({1})}});
   test::write_bytes(folder / kIndex, index.dump());
-  return input_error([&] { open_sharded_safetensors(folder / kIndex); });
+  return input_error([&] { open_sharded_weights(folder / kIndex); });
 }
 
 std::string complaint_about_map(const Json& weight_map) { return complaint_about({{"weight_map", weight_map}}); }
@@ -35,7 +36,7 @@ std::string complaint_about_map(const Json& weight_map) { return complaint_about
 TEST(ShardedSafetensors, ReadsTheShardsOfThePythonLibraryAsOne) {
   const fs::path folder = test::test_data("checkpoint/sharded");
   const Json golden = read_json_file((folder / "bytes.json").string());
-  const auto source = open_sharded_safetensors(folder / kIndex);
+  const auto source = open_sharded_weights(folder / kIndex);
   ASSERT_EQ(source->tensors().size(), golden.size());
   for (size_t i = 0; i < source->tensors().size(); ++i) {
     const at::Tensor tensor = source->read(i, at::kBFloat16, at::kCPU);
@@ -63,7 +64,7 @@ TEST(ShardedSafetensors, FollowsSymbolicLinksAsTheLocalHubCacheNeedsThem) {
   write_safetensors(folder / "blobs/0123", {{"a", at::zeros({1})}});
   fs::create_symlink("../blobs/0123", folder / "snapshot/one.safetensors");
   test::write_bytes(folder / "snapshot" / kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
-  EXPECT_EQ(open_sharded_safetensors(folder / "snapshot" / kIndex)->tensors().size(), 1u);
+  EXPECT_EQ(open_sharded_weights(folder / "snapshot" / kIndex)->tensors().size(), 1u);
 }
 
 TEST(ShardedSafetensors, NamesEveryMissingShard) {
@@ -82,14 +83,14 @@ TEST(ShardedSafetensors, RefusesATensorThatLiesInTwoShards) {
   write_safetensors(folder / "one.safetensors", {{"a", at::zeros({1})}, {"b", at::zeros({1})}});
   write_safetensors(folder / "two.safetensors", {{"b", at::zeros({1})}});
   test::write_bytes(folder / kIndex, R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})");
-  EXPECT_THAT(input_error([&] { open_sharded_safetensors(folder / kIndex); }), HasSubstr("\"b\""));
+  EXPECT_THAT(input_error([&] { open_sharded_weights(folder / kIndex); }), HasSubstr("\"b\""));
 }
 
 TEST(ShardedSafetensors, ShowsTensorsThatTheIndexForgot) {
   const TemporaryFolder folder;
   write_safetensors(folder / "one.safetensors", {{"a", at::zeros({1})}, {"extra", at::zeros({1})}});
   test::write_bytes(folder / kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
-  EXPECT_EQ(open_sharded_safetensors(folder / kIndex)->tensors().size(), 2u);  // the model refuses it if it has no place for it
+  EXPECT_EQ(open_sharded_weights(folder / kIndex)->tensors().size(), 2u);  // the model refuses it if it has no place for it
 }
 
 TEST(ShardedSafetensors, RefusesAMalformedIndex) {
@@ -97,10 +98,17 @@ TEST(ShardedSafetensors, RefusesAMalformedIndex) {
   EXPECT_THAT(complaint_about(Json::object()), HasSubstr("weight_map"));
   EXPECT_THAT(complaint_about_map(Json::object()), HasSubstr("weight_map"));
   EXPECT_THAT(complaint_about_map({{"a", 1}}), HasSubstr("file name"));
-  EXPECT_THAT(complaint_about_map({{"a", "pytorch_model-00001-of-00002.bin"}}), HasSubstr("not available yet"));
   const TemporaryFolder folder;
   test::write_bytes(folder / kIndex, R"({"weight_map":{"a":"one.safetensors","a":"two.safetensors"}})");
-  EXPECT_THAT(input_error([&] { open_sharded_safetensors(folder / kIndex); }), HasSubstr("twice"));
+  EXPECT_THAT(input_error([&] { open_sharded_weights(folder / kIndex); }), HasSubstr("twice"));
+}
+
+TEST(ShardedSafetensors, RefusesFilesOfTwoFormats) {
+  const TemporaryFolder folder;
+  write_safetensors(folder / "one.safetensors", {{"a", at::zeros({1})}});
+  fs::copy(test::test_data("checkpoint/torch/lone.pt"), folder / "two.bin");
+  test::write_bytes(folder / kIndex, R"({"weight_map":{"a":"one.safetensors","tensor":"two.bin"}})");
+  EXPECT_THAT(input_error([&] { open_sharded_weights(folder / kIndex); }), HasSubstr("one format"));
 }
 
 TEST(ShardedSafetensors, NamesTheShardThatIsDamaged) {
@@ -108,7 +116,7 @@ TEST(ShardedSafetensors, NamesTheShardThatIsDamaged) {
   write_safetensors(folder / "one.safetensors", {{"a", at::zeros({4})}});
   fs::resize_file(folder / "one.safetensors", fs::file_size(folder / "one.safetensors") - 1);
   test::write_bytes(folder / kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
-  EXPECT_THAT(input_error([&] { open_sharded_safetensors(folder / kIndex); }), HasSubstr("one.safetensors"));
+  EXPECT_THAT(input_error([&] { open_sharded_weights(folder / kIndex); }), HasSubstr("one.safetensors"));
 }
 
 }  // namespace

@@ -121,6 +121,67 @@ TEST(LinearDivergence, DropsIdsAboveTheVocabularyOnBothSides) {
   expect_equal_to_twin(sides, 2, "33 of 40 and 36 ids");
 }
 
+// Logits of a model without a head that we can see: wider than the vocabulary on both sides.
+struct BareLogits {
+  at::Tensor student_NV, teacher_NV, targets_N;
+  int64_t vocab = 0;
+
+  explicit BareLogits(int64_t rows) : vocab(33) {
+    at::manual_seed(rows);
+    const auto wide = at::TensorOptions().dtype(at::kDouble);
+    student_NV = at::randn({rows, 40}, wide) * 3;
+    teacher_NV = at::randn({rows, 36}, wide) * 3;
+    targets_N = at::randint(vocab, {rows}, at::TensorOptions().dtype(at::kLong));
+  }
+  LinearDivergence::Student student(at::ScalarType dtype, double soft_cap = 0) const {
+    LinearDivergence::Student side;
+    side.rows_ND = student_NV.to(dtype);
+    side.head.identity = true;
+    side.head.soft_cap = soft_cap;
+    side.vocab = vocab;
+    return side;
+  }
+  HeadRows teacher() const { return {teacher_NV, {{}, {}, 0, /*identity=*/true}}; }
+};
+
+void expect_bare_logits_equal_the_twin(const std::vector<LogitsTerm>& terms, double soft_cap, int64_t chunk) {
+  const BareLogits sides(19);
+  const at::Tensor rows = sides.student_NV.clone().requires_grad_();
+  const at::Tensor narrow = rows.narrow(1, 0, sides.vocab), given = sides.teacher_NV.narrow(1, 0, sides.vocab);
+  const at::Tensor logits = soft_cap > 0 ? soft_cap * at::tanh(narrow / soft_cap) : narrow;
+  std::vector<at::Tensor> values;
+  at::Tensor total = at::zeros({}, at::kDouble);
+  for (const LogitsTerm& term : terms) {
+    values.push_back(twin_term(term, logits, given, sides.targets_N) / 13);
+    total = total + term.weight * values.back();
+  }
+  total.backward();
+  const HeadRows teacher = sides.teacher();
+  const auto result =
+      LinearDivergence(terms, chunk).backward(sides.student(at::kDouble, soft_cap), &teacher, sides.targets_N, 13, {});
+  EXPECT_LT(gap(result.values, at::stack(values).detach()), 1e-12);
+  EXPECT_LT(gap(result.rows_gradient_ND, rows.grad()), 1e-12);
+  EXPECT_EQ(result.rows_gradient_ND.narrow(1, 33, 7).abs().max().item<double>(), 0) << "ids that are dropped get no gradient";
+}
+
+TEST(LinearDivergence, RowsThatAreLogitsEqualThePlainTwin) {
+  for (const int64_t chunk : {2, 19, 64}) expect_bare_logits_equal_the_twin(kMix, 0, chunk);
+  expect_bare_logits_equal_the_twin({{Divergence::kl, 1.0, 3.0}}, 0, 4);
+  expect_bare_logits_equal_the_twin(kMix, 2.5, 4);
+}
+
+TEST(LinearDivergence, RowsThatAreLogitsGiveTheFiguresOfAHead) {
+  const BareLogits sides(9);
+  const HeadRows teacher = sides.teacher();
+  auto with_head = sides.student(at::kDouble);
+  with_head.head = {at::eye(40, at::TensorOptions().dtype(at::kDouble)), {}, 0};
+  LinearDivergence divergence(kMix, 4);
+  const auto bare = divergence.evaluate(sides.student(at::kDouble), &teacher, sides.targets_N);
+  const auto headed = divergence.evaluate(with_head, &teacher, sides.targets_N);
+  EXPECT_LT(gap(bare.values, headed.values), 1e-12);
+  EXPECT_TRUE(at::equal(bare.agreement, headed.agreement));
+}
+
 TEST(LinearDivergence, NoRowsGiveZeroAndTouchNothing) {
   const Sides sides = make_sides(0, 7);
   const auto side = sides.side(at::kDouble);

@@ -8,6 +8,10 @@ using namespace distill::testing_model;
 namespace {
 
 constexpr double kTolerance = 2e-4;
+constexpr double kNoise = 1e-6;
+
+// transformers calls the head of GPT-NeoX by another name in memory than in files.
+std::string golden_name(const std::string& name) { return name == "embed_out.weight" ? "lm_head.weight" : name; }
 
 class Goldens : public ::testing::TestWithParam<const char*> {
  protected:
@@ -20,6 +24,12 @@ class Goldens : public ::testing::TestWithParam<const char*> {
   bool has_sequence(int index) const { return golden_.count("ids." + std::to_string(index)) > 0; }
   const at::Tensor& expected(const char* what, int sequence, int64_t layer) const {
     return golden_.at(std::string(what) + "." + std::to_string(sequence) + "." + std::to_string(layer));
+  }
+  double largest_golden_gradient() const {
+    double largest = 0;
+    for (const auto& [name, tensor] : golden_)
+      if (name.rfind("grad.", 0) == 0) largest = std::max(largest, tensor.abs().max().item<double>());
+    return largest;
   }
   void compare(at::ScalarType dtype, bool with_maps);
 };
@@ -73,13 +83,20 @@ TEST_P(Goldens, GradientsEqualTransformers) {
   const ForwardOutput output = model.forward(batch, all_needs(model.spec()), {});
   backward(model.spec().causal ? cross_entropy_sum(output, batch) / static_cast<double>(batch.num_kept)
                                : encoder_loss(output, model.spec(), golden_.at("targets.0")));
+  const double largest = largest_golden_gradient();
   for (const auto& [name, grad] : gradients(model)) {
     if (model.spec().carries_pooler && name.rfind("pooler.", 0) == 0) {
       EXPECT_FALSE(grad.defined()) << name;
       continue;
     }
     ASSERT_TRUE(grad.defined()) << name;
-    EXPECT_LT(relative_error(grad, golden_.at("grad." + name)), kTolerance) << name;
+    const at::Tensor& expected = golden_.at("grad." + golden_name(name));
+    // A softmax does not see what all its inputs share, so the true gradient of a key bias is zero: noise on both sides.
+    if (expected.abs().max().item<double>() < kNoise * largest) {
+      EXPECT_LT(grad.abs().max().item<double>(), kNoise * largest) << name;
+      continue;
+    }
+    EXPECT_LT(relative_error(grad, expected), kTolerance) << name;
   }
 }
 

@@ -143,6 +143,57 @@ TEST(Objective, TheMixOfAllTermsEqualsItsPlainTwin) {
     EXPECT_LT(gap(parameter.tensor.grad(), projectors.at(parameter.name).grad()), 1e-12) << parameter.name;
 }
 
+// What a script answers with: logits of each side instead of rows and a head; the teacher's are wider.
+TEST(Objective, LogitsWithoutAHeadEqualTheirPlainTwin) {
+  Sizes sizes;
+  sizes.batch = 3;
+  at::manual_seed(4);
+  const TokenBatch batch = make_batch(ragged_targets(sizes), ragged_lengths(sizes));
+  ForwardOutput student, teacher;
+  student.final_hidden_BTD = random({sizes.batch, sizes.length, sizes.vocab}).requires_grad_();
+  student.head.identity_width = sizes.vocab;
+  teacher.final_hidden_BTD = random({sizes.batch, sizes.length, sizes.vocab + 4});
+  teacher.head.identity_width = sizes.vocab + 4;
+  ModelShape wide = sizes.teacher();
+  wide.vocab_size = sizes.vocab + 4;
+  ObjectiveOptions options = exact_options();
+  options.vocabulary_limit = sizes.vocab;
+  const double kept = static_cast<double>(batch.num_kept);
+  Objective objective({term(F::kl, 0.7, 2), term(F::cross_entropy, 0.3)}, sizes.student(), wide, options);
+  const at::Tensor values = objective.backward(student, &teacher, batch, {kept, 0}, at::full({}, 4.0, at::kFloat));
+
+  const at::Tensor plain = student.final_hidden_BTD.detach().clone().requires_grad_();
+  const at::Tensor s = plain.reshape({-1, sizes.vocab}).index_select(0, batch.kept_N);
+  const at::Tensor t =
+      teacher.final_hidden_BTD.reshape({-1, sizes.vocab + 4}).index_select(0, batch.kept_N).narrow(1, 0, sizes.vocab);
+  const at::Tensor kl = twin_term({Divergence::kl, 1, 2}, s, t, batch.kept_targets_N) / kept;
+  const at::Tensor hard = twin_term({Divergence::cross_entropy}, s, t, batch.kept_targets_N) / kept;
+  (4 * (0.7 * kl + 0.3 * hard)).backward();
+  EXPECT_LT(gap(values, at::stack({kl, hard}).detach()), 1e-12);
+  EXPECT_LT(gap(student.final_hidden_BTD.grad(), plain.grad()), 1e-12);
+  EXPECT_EQ(gap(student.logits_BTV(), student.final_hidden_BTD), 0);
+}
+
+TEST(Objective, ATermIsRefusedWhenAModelReturnsNothingForIt) {
+  const Sizes sizes;
+  ModelShape logits_only = sizes.teacher();
+  logits_only.num_layers = logits_only.hidden_size = logits_only.num_heads = 0;
+  const auto message = [&](TermFunction function, const ModelShape& student, const ModelShape& teacher) -> std::string {
+    try {
+      Objective({term(F::kl), term(function)}, student, teacher, exact_options());
+    } catch (const RecipeError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(
+      message(F::hidden_mse, sizes.student(), logits_only),
+      testing::AllOf(testing::HasSubstr("objective.1.function"), testing::HasSubstr("a teacher that returns hidden states")));
+  EXPECT_THAT(message(F::attention_mse, logits_only, sizes.teacher()),
+              testing::HasSubstr("a student that returns attention maps"));
+  EXPECT_EQ(message(F::cross_entropy, sizes.student(), logits_only), "");
+}
+
 TEST(Objective, AMicroBatchWithoutKeptTokensAddsNothing) {
   const Sizes sizes;
   const ForwardOutput student = leaves(random_output(sizes, true)), teacher = random_output(sizes, false);

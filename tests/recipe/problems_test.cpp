@@ -97,6 +97,13 @@ TEST(RecipeProblems, RulesBetweenValues) {
       {{"schedule.floor=1.2"}, {"at most 1"}},
       {{"student.freeze=[embedding]"}, {"Did you mean `embeddings`?"}},
       {{"student.freeze=[layers.x]"}, {"layers.N"}},
+      {{"teacher.trust=torchscript"}, {"data.packing", "Set `data: {packing: false}`"}},
+      {{"student.trust=torchscript"}, {"data.packing", "a TorchScript model cannot keep documents"}},
+      {{"student={path: s, trust: torchscript, dropout: config}", "data.packing=false"}, {"student.dropout", "evaluation mode"}},
+      {{"student={path: s, trust: torchscript, freeze: [head]}", "data.packing=false"}, {"student.freeze"}},
+      {{"student={path: s, trust: torchscript}", "data.packing=false", "train.gradient_checkpointing=selective"},
+       {"train.gradient_checkpointing", "`selective`"}},
+      {{"student={init: {config: {a: 1}}, trust: torchscript}", "data.packing=false"}, {"student.trust", "name the file"}},
       {{"train.device=gpu"}, {"Did you mean `cuda`?"}},
       {{"train.device=cuda:x"}, {"cuda:N"}},
       {{"train.device=cuda:0", "train.precision=float64"}, {"train.precision", "Set `train.device: cpu`"}},
@@ -119,7 +126,6 @@ TEST(RecipeProblems, RulesBetweenValues) {
 TEST(RecipeProblems, WhatComesLaterIsRefusedByName) {
   const std::pair<const char*, const char*> kCases[] = {
       {"teacher.quantize=nf4", "`nf4`, which is not available yet"},
-      {"teacher.trust=torchscript", "`torchscript`, which is not available yet"},
       {"teacher.placement=disk", "`disk`, which is not available yet"},
       {"teacher.cache.mode=hidden", "`hidden`, which is not available yet"},
       {"teacher.cache.path=c", "`teacher.cache.path`, which is not available yet"},

@@ -57,8 +57,9 @@ Outcome run_process(const Command& command) {
   Outcome outcome;
   int status = 0;
   bool signalled = false;
-  const double deadline = now_seconds() + command.timeout_seconds;
-  while (::waitpid(child, &status, WNOHANG) == 0) {
+  struct rusage usage {};
+  const double start = now_seconds(), deadline = start + command.timeout_seconds;
+  while (::wait4(child, &status, WNOHANG, &usage) == 0) {
     if (command.signal != 0 && !signalled && command.signal_when()) {
       ::kill(child, command.signal);
       signalled = true;
@@ -66,12 +67,14 @@ Outcome run_process(const Command& command) {
     if (now_seconds() > deadline) {
       outcome.timed_out = true;
       ::kill(child, SIGKILL);
-      ::waitpid(child, &status, 0);
+      ::wait4(child, &status, 0, &usage);
       break;
     }
     ::poll(nullptr, 0, 5);
   }
+  outcome.seconds = now_seconds() - start;
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
   outcome.out = contents(pipes.file("out"));
   outcome.err = contents(pipes.file("err"));
   return outcome;

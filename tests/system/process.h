@@ -1,6 +1,7 @@
 // Runs the built program as a user does: arguments, a working folder, what it prints, how it ends.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -11,7 +12,9 @@ namespace distill::test {
 struct Outcome {
   int exit_code = -1;  // 128 + signal when a signal ended it, as a shell says
   bool timed_out = false;
+  double seconds = 0;  // from start to end
   std::string out, err;
+  uint64_t peak_rss_bytes = 0;
 };
 
 struct Command {

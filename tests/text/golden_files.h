@@ -13,7 +13,22 @@
 namespace distill::testing {
 
 inline const std::vector<std::string>& golden_names() {
-  static const std::vector<std::string> names = {"gpt2", "llama3", "qwen2", "llama2", "added", "pieces", "metaspace", "mapped"};
+  static const std::vector<std::string> names = {"gpt2",
+                                                 "llama3",
+                                                 "qwen2",
+                                                 "llama2",
+                                                 "added",
+                                                 "pieces",
+                                                 "metaspace",
+                                                 "mapped",
+                                                 "bert",
+                                                 "bert_cased",
+                                                 "wordpieces",
+                                                 "bert_bytes",
+                                                 "bert_bytes_spaces",
+                                                 "stripped_bytes",
+                                                 "nfd_bytes",
+                                                 "nfkc_bytes"};
   return names;
 }
 

@@ -130,6 +130,15 @@ TEST(Tokenizer, FindsTheEndOfSequenceIdBesideTheFile) {
   EXPECT_FALSE(load_tokenizer(golden_folder("added"))->eos_id());
 }
 
+TEST(Tokenizer, KnowsTheMaskAndThePaddingOfBertStyleFolders) {
+  for (const char* name : {"bert", "bert_cased"}) {  // the usual spellings; special_tokens_map.json
+    const auto tokenizer = load_tokenizer(golden_folder(name));
+    EXPECT_EQ(tokenizer->mask_id(), 4) << name;
+    EXPECT_EQ(tokenizer->pad_id(), 0) << name;
+    for (int32_t id = 0; id < tokenizer->num_ids(); ++id) EXPECT_EQ(tokenizer->is_special(id), id < 5) << name << " " << id;
+  }
+}
+
 TEST(Tokenizer, HasAFingerprintOfItsFile) {
   EXPECT_EQ(load_tokenizer(golden_folder("gpt2"))->fingerprint(), load_tokenizer(golden_folder("gpt2"))->fingerprint());
   EXPECT_NE(load_tokenizer(golden_folder("gpt2"))->fingerprint(), load_tokenizer(golden_folder("qwen2"))->fingerprint());

@@ -19,15 +19,12 @@ TEST(TokenizerFile, LoadsTheSmallFileThatTheOtherTestsSpoil) {
 
 TEST(TokenizerFile, RefusesComponentsThatAreNotAvailableYetByName) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> components = {
-      {"/model/type", {"WordPiece", "Unigram", "WordLevel", "Sorcery"}},
-      {"/normalizer/type",
-       {"BertNormalizer", "Lowercase", "NFD", "NFKC", "NFKD", "Precompiled", "Strip", "StripAccents", "Nmt", "ByteLevel"}},
-      {"/normalizer/normalizers/0/type", {"Lowercase"}},
-      {"/pre_tokenizer/type",
-       {"BertPreTokenizer", "Whitespace", "WhitespaceSplit", "Punctuation", "CharDelimiterSplit", "UnicodeScripts",
-        "FixedLength"}},
-      {"/post_processor/type", {"BertProcessing", "RobertaProcessing"}},
-      {"/decoder/type", {"WordPiece", "BPEDecoder", "CTC"}}};
+      {"/model/type", {"Unigram", "WordLevel", "Sorcery"}},
+      {"/normalizer/type", {"Precompiled", "Strip", "Nmt", "ByteLevel"}},
+      {"/normalizer/normalizers/0/type", {"Nmt"}},
+      {"/pre_tokenizer/type", {"CharDelimiterSplit", "UnicodeScripts", "FixedLength"}},
+      {"/post_processor/type", {"Sorcery"}},
+      {"/decoder/type", {"BPEDecoder", "CTC"}}};
   for (const auto& [pointer, names] : components) {
     for (const std::string& name : names) {
       const std::string member = pointer.substr(1, pointer.find('/', 1) - 1);
@@ -113,6 +110,34 @@ TEST(TokenizerFile, RefusesMembersOfTheWrongForm) {
       {"/post_processor/special_tokens", "{}", "special_tokens"},
       {"/post_processor/special_tokens/<s>/ids", "[7]", "special_tokens.<s>.ids"},
       {"/post_processor/special_tokens/<s>/ids", "[18446744073709551615]", "special_tokens.<s>.ids"},
+      {"/model/type", "\"WordPiece\"", "\"unk_token\""},
+      {"/model", R"({"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "a", "continuing_subword_prefix": "##"})",
+       "\"max_input_chars_per_word\""},
+      {"/model", R"({"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "a", "max_input_chars_per_word": 9})",
+       "\"continuing_subword_prefix\""},
+      {"/model",
+       R"({"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "a", "continuing_subword_prefix": "##", "max_input_chars_per_word": -1})",
+       "max_input_chars_per_word"},
+      {"/model", R"({"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##", "max_input_chars_per_word": 9})",
+       "model.vocab"},
+      {"/normalizer", R"({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null})",
+       "\"lowercase\""},
+      {"/normalizer",
+       R"({"type": "BertNormalizer", "clean_text": 1, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true})",
+       "clean_text"},
+      {"/normalizer",
+       R"({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": "no", "lowercase": true})",
+       "strip_accents"},
+      {"/pre_tokenizer", R"({"type": "Punctuation", "behavior": "Sideways"})", "\"Sideways\""},
+      {"/post_processor", R"({"type": "BertProcessing", "sep": ["<s>", 6]})", "\"cls\""},
+      {"/post_processor", R"({"type": "BertProcessing", "sep": ["<s>", 7], "cls": ["<s>", 6]})", "sep"},
+      {"/post_processor", R"({"type": "BertProcessing", "sep": ["<s>", 6], "cls": "<s>"})", "cls"},
+      {"/post_processor",
+       R"({"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["<s>", 6], "cls": ["<s>", 6]},
+           {"type": "BertProcessing", "sep": ["<s>", 6], "cls": ["<s>", 6]}]})",
+       "processors[1]"},
+      {"/decoder", R"({"type": "WordPiece", "prefix": "##"})", "\"cleanup\""},
+      {"/decoder", R"({"type": "WordPiece", "cleanup": true})", "\"prefix\""},
       {"/decoder", R"({"type": "Strip", "content": " ", "start": -1, "stop": 0})", "start"},
       {"/decoder", R"({"type": "Strip", "content": "", "start": 0, "stop": 0})", "content"},
   };
@@ -212,6 +237,19 @@ TEST(TokenizerText, NeedsTheUnknownTokenOnlyWhenItIsUsed) {
   EXPECT_EQ(tokenizer->encode("abc", false).ids, (std::vector<int32_t>{4}));
   EXPECT_THROW(tokenizer->encode("abz", false), InputError);
   EXPECT_EQ(tokenizer->encode("abc", false).ids, (std::vector<int32_t>{4}));
+}
+
+TEST(TokenizerText, NeedsTheUnknownTokenOfWordPieceOnlyWhenItIsUsed) {
+  const auto tokenizer =
+      small_tokenizer({{"/model", R"({"type": "WordPiece", "vocab": {"a": 0, "##b": 1, "##bc": 2}, "unk_token": "[UNK]",
+                      "continuing_subword_prefix": "##", "max_input_chars_per_word": 4})"},
+                       {"/added_tokens", "[]"},
+                       {"/post_processor", "null"}});
+  EXPECT_EQ(tokenizer->encode("abbc abb", false).ids, (std::vector<int32_t>{0, 1, 2, 0, 1, 1}));
+  EXPECT_THROW(tokenizer->encode("abd", false), InputError);    // no token
+  EXPECT_THROW(tokenizer->encode("b", false), InputError);      // only inside a word
+  EXPECT_THROW(tokenizer->encode("abbbb", false), InputError);  // too long
+  EXPECT_EQ(tokenizer->encode("abbb", false).ids, (std::vector<int32_t>{0, 1, 1, 1}));
 }
 
 TEST(TokenizerText, StopsARegexThatBacktracksForever) {

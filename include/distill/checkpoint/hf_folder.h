@@ -1,8 +1,9 @@
-// A Hugging Face model folder: config.json, model.safetensors (or its index and shards), tokenizer files.
+// A Hugging Face model folder: config.json, model.safetensors or pytorch_model.bin (or an index and shards), tokenizer files.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,10 +19,17 @@ struct HfFolder {
   std::unique_ptr<TensorSource> weights;
 };
 
-// InputError: no folder, no config.json, no weights (names what was looked for), formats that are not available yet.
+// A path, or the id of a model in the local hub cache (then `path` is its snapshot).
+// InputError: no folder, no config.json, no weights (names what was looked for), formats that cannot be read.
 HfFolder open_hf_folder(const std::filesystem::path& path);
 // config.json alone.
 Json read_hf_config(const std::filesystem::path& path);
+
+// A model folder in one step: `write` fills a new folder under a temporary name beside `path`; it is synced and renamed. An
+// existing model folder is replaced only after the new one is complete, anything else is left alone (CreateError).
+void save_model_folder(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
+// What from_pretrained() reads beside config.json and the weights: tokenizer and template, byte for byte. `from` may be empty.
+void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
 
 struct HfSaveOptions {
   at::ScalarType dtype = at::kFloat;  // floating-point tensors are converted tensor by tensor

@@ -13,10 +13,9 @@
 
 namespace distill {
 
-// One file, or several files seen as one (`index.json` of a sharded checkpoint). The header is checked in full before any
-// byte of a tensor is read; tensors are read with positioned reads, so a file that shrinks later is an error, not a crash.
+// The header is checked in full before any byte of a tensor is read; tensors are read with positioned reads, so a file that
+// shrinks later is an error, not a crash.
 std::unique_ptr<TensorSource> open_safetensors(const std::filesystem::path& file);
-std::unique_ptr<TensorSource> open_sharded_safetensors(const std::filesystem::path& index_file);
 
 // The reader's view of `__metadata__`.
 std::map<std::string, std::string> safetensors_metadata(const std::filesystem::path& file);

@@ -18,15 +18,21 @@
 
 namespace distill {
 
+// The recipe with hub ids replaced by their snapshots in the local cache. The run folder keeps the words that the user wrote.
+Recipe with_local_models(Recipe recipe);
+
 // Where the student's facts and files come from, before any weight is read.
 struct StudentPlan {
   ModelSpec spec;
-  std::filesystem::path weights;           // folder; empty: fresh weights
+  std::filesystem::path weights;           // folder, or the file of a script; empty: fresh weights
   std::filesystem::path tokenizer_folder;  // empty: none anywhere
   at::ScalarType save_dtype = at::kFloat;
+  bool is_script = false;                      // a TorchScript module
+  std::optional<at::ScalarType> script_dtype;  // type that it is saved in; none: each tensor as it was stored
 };
 StudentPlan plan_student(const Recipe& recipe);
-Transformer build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision, at::Device device);
+std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
+                                            at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
 // Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
@@ -54,7 +60,7 @@ std::optional<TrainResult> finished_before(const LoadedRecipe& recipe, const Tra
 struct Baseline {
   std::optional<EvalEvent> teacher, student;
 };
-Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Transformer& student, Teacher* teacher,
+Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const StudentModel& student, Teacher* teacher,
                                   const Rows* eval_rows, const EvaluateOptions& options);
 
 // Once at the start, before the first GPU operation.
@@ -65,13 +71,13 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
 
 // Leaves recipe.resolved.yaml in the run folder and takes an old summary away. Called once nothing can refuse the run any more.
 void begin_run(const RunFolder& run, const LoadedRecipe& recipe);
-// student/: a Hugging Face folder in the student's stored type.
-void save_student(const RunFolder& run, const StudentPlan& plan, const Transformer& student);
+// student/: a Hugging Face folder in the student's stored type; for a script model.pt and the tokenizer files.
+void save_student(const RunFolder& run, const StudentPlan& plan, const StudentModel& student);
 TrainResult make_result(const RunFolder& run, const Trainer& trainer, const Baseline& baseline, bool finished, at::Device device,
                         int64_t total_updates);
 TrainResult dry_result(const Recipe& recipe, int64_t total_updates);
 
-StartEvent start_event(const Recipe& recipe, const StudentPlan& student, const Transformer& model, const Teacher* teacher,
+StartEvent start_event(const Recipe& recipe, const StudentPlan& student, const StudentModel& model, const Teacher* teacher,
                        const Objective& objective, const PrecisionPlan& precision, at::Device device, const Rows& rows,
                        const UpdateStream& stream, int64_t step, int64_t total_updates);
 

@@ -7,7 +7,7 @@
 namespace distill {
 
 struct ForwardOptionsCli {
-  std::filesystem::path model;   // Hugging Face folder
+  std::filesystem::path model;   // Hugging Face folder, or a hub id of the local cache
   std::filesystem::path input;   // JSON Lines: {"input_ids": [..]} or {"text": ".."}
   std::filesystem::path output;  // safetensors
   bool hidden = false;

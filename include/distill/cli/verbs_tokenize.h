@@ -10,7 +10,7 @@
 namespace distill {
 
 struct TokenizeOptions {
-  std::filesystem::path model;  // folder with tokenizer.json
+  std::filesystem::path model;  // folder with tokenizer.json, or a hub id of the local cache
   bool special_tokens = true;   // those of the post-processor
 };
 

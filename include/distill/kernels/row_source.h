@@ -10,9 +10,10 @@ namespace distill {
 
 // An output projection as the kernels see it.
 struct LinearHead {
-  at::Tensor weight_VD;
-  at::Tensor bias_V;    // undefined when there is none
-  double soft_cap = 0;  // 0 = none; else logits = cap * tanh(logits / cap)
+  at::Tensor weight_VD;   // undefined for an identity
+  at::Tensor bias_V;      // undefined when there is none
+  double soft_cap = 0;    // 0 = none; else logits = cap * tanh(logits / cap)
+  bool identity = false;  // the rows are logits already, at least as wide as the vocabulary
 };
 
 class RowSource {

@@ -22,18 +22,21 @@ struct Needs {
 };
 
 // The output projection. Nobody materialises [B,T,V] in training: logits terms read rows of hidden states and this.
+// A model that answers with logits (a script) has the identity as its head: the rows that it reads are logits already.
 struct Head {
-  at::Tensor weight_VD;  // float32 master (student) or the teacher's own type; requires_grad when it trains
-  at::Tensor bias_V;     // undefined when there is none
-  double soft_cap = 0;   // 0 = none
-  int64_t vocab_size() const { return weight_VD.size(0); }
+  at::Tensor weight_VD;        // float32 master (student) or the teacher's own type; requires_grad when it trains
+  at::Tensor bias_V;           // undefined when there is none
+  double soft_cap = 0;         // 0 = none
+  int64_t identity_width = 0;  // above 0: the identity over logits of this width, without a weight
+  bool is_identity() const { return identity_width > 0; }
+  int64_t vocab_size() const { return is_identity() ? identity_width : weight_VD.size(0); }
 };
 
 struct ForwardOutput {
   // What the head reads: after the final norm (causal models), after the transform of a masked-LM head, or, for classifiers, the
-  // one pooled vector of each row [B, 1, D].
+  // one pooled vector of each row [B, 1, D]. Logits [B, T, V] when the head is the identity.
   at::Tensor final_hidden_BTD;
-  Head head;                // undefined weight: the model has none (task `embedding`)
+  Head head;                // undefined weight and no identity: the model has none (task `embedding`)
   at::Tensor embedding_BD;  // mean of the last hidden states over the tokens of each row; float32 or wider; when asked for
   std::map<int64_t, at::Tensor> hidden_BTD;      // only the layers that were asked for
   std::map<int64_t, at::Tensor> attention_BHTT;  // probabilities, float32 or wider; rows of padding are zero

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "distill/model/output.h"
+#include "distill/model/student.h"
 #include "distill/spec/spec.h"
 #include "distill/tensor/source.h"
 #include "distill/tensor/token_batch.h"
@@ -33,7 +34,7 @@ struct ForwardOptions {
   Recompute recompute = Recompute::none;
 };
 
-class Transformer {
+class Transformer : public StudentModel {
  public:
   // Reads every weight that the spec names, tensor by tensor. InputError lists missing, extra and misshapen tensors by name,
   // and tensors that are not finite.
@@ -46,15 +47,15 @@ class Transformer {
 
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;
-  ~Transformer();
+  ~Transformer() override;
 
   // The transformer must outlive the backward passes of what forward() returns. InputError for more tokens than
   // learned positions; ids must lie in the vocabulary, as data and verbs check where they read them.
-  ForwardOutput forward(const TokenBatch& batch, const Needs& needs, const ForwardOptions& options) const;
+  ForwardOutput forward(const TokenBatch& batch, const Needs& needs, const ForwardOptions& options) const override;
 
-  const ModelSpec& spec() const;
+  const ModelSpec& spec() const override;
   // Under their Hugging Face names, in our order; a tied head appears once.
-  const std::vector<NamedTensor>& parameters() const;
+  const std::vector<NamedTensor>& parameters() const override;
   // Turns requires_grad off for parts: `embeddings`, `head`, `norms`, `layers.N`. RecipeError for a word that names nothing.
   void freeze(const std::vector<std::string>& parts);
 

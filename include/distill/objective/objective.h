@@ -20,9 +20,9 @@ namespace distill {
 // What an objective must know of a model.
 struct ModelShape {
   int64_t num_layers = 0;
-  int64_t hidden_size = 0;
-  int64_t num_heads = 0;
-  int64_t vocab_size = 0;  // width of the head
+  int64_t hidden_size = 0;  // 0: the model returns no hidden states
+  int64_t num_heads = 0;    // 0: the model returns no attention maps
+  int64_t vocab_size = 0;   // width of the head
 };
 
 struct ObjectiveOptions {

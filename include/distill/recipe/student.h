@@ -50,6 +50,7 @@ struct ShrinkRecipe {
 
 struct StudentRecipe {
   std::string path;
+  Trust trust = Trust::none;
   std::optional<InitRecipe> init;
   std::optional<ShrinkRecipe> shrink;
   std::optional<LoraRecipe> lora;
@@ -62,7 +63,8 @@ struct StudentRecipe {
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&StudentRecipe::path, "path", "Hugging Face folder of the student");
+    v(&StudentRecipe::path, "path", "Hugging Face folder of the student; with `trust: torchscript` a TorchScript file");
+    v(&StudentRecipe::trust, "trust", "`torchscript` lets a script, which is a program, run as the student");
     v(&StudentRecipe::init, "init", "a student with fresh random weights");
     v(&StudentRecipe::shrink, "shrink", "a student cut from the teacher").planned();
     v(&StudentRecipe::lora, "lora", "train low-rank adapters only").planned();

@@ -11,11 +11,6 @@ struct EnumNames<Quantize> {
   static constexpr std::pair<Quantize, std::string_view> kNames[] = {
       {Quantize::none, "none"}, {Quantize::int8, "int8"}, {Quantize::nf4, "nf4"}};
 };
-enum class Trust { none, torchscript };
-template <>
-struct EnumNames<Trust> {
-  static constexpr std::pair<Trust, std::string_view> kNames[] = {{Trust::none, "none"}, {Trust::torchscript, "torchscript"}};
-};
 enum class Placement { automatic, device, host, disk };
 template <>
 struct EnumNames<Placement> {
@@ -58,11 +53,12 @@ struct TeacherRecipe {
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&TeacherRecipe::path, "path", "Hugging Face folder of the teacher").required();
+    v(&TeacherRecipe::path, "path", "Hugging Face folder of the teacher; with `trust: torchscript` a TorchScript file")
+        .required();
     v(&TeacherRecipe::dtype, "dtype",
-      "type that the teacher computes in; auto: float32 on a CPU, the training precision on a GPU");
+      "type that the teacher computes in; auto: float32 on a CPU, the training precision on a GPU; a script: its own");
     v(&TeacherRecipe::quantize, "quantize", "weight quantisation of the teacher").only({"none"});
-    v(&TeacherRecipe::trust, "trust", "`torchscript` lets a script run as the teacher").only({"none"});
+    v(&TeacherRecipe::trust, "trust", "`torchscript` lets a script, which is a program, run as the teacher");
     v(&TeacherRecipe::placement, "placement", "where the teacher's weights live").only({"auto", "device"}).may_change();
     v(&TeacherRecipe::cache, "cache", "teacher outputs stored between epochs");
   }

@@ -22,6 +22,13 @@ struct EnumNames<DTypeChoice> {
                                                                         {DTypeChoice::bfloat16, "bfloat16"}};
 };
 
+// Whether a model file may be a program that is run.
+enum class Trust { none, torchscript };
+template <>
+struct EnumNames<Trust> {
+  static constexpr std::pair<Trust, std::string_view> kNames[] = {{Trust::none, "none"}, {Trust::torchscript, "torchscript"}};
+};
+
 // A number that the recipe may also give as a word (`none`, `auto`, `config`): empty = the word.
 template <class T>
 struct NoneOr {  // written `none`

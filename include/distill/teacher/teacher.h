@@ -18,6 +18,7 @@ class Teacher {
   // No gradients; the weights are never copied. Tensors of the output are in the teacher's own type.
   virtual ForwardOutput forward(const TokenBatch& batch, const Needs& needs) = 0;
   virtual const ModelSpec& spec() const = 0;
+  virtual int64_t num_parameters() const { return count_parameters(spec()); }
 };
 
 // `compute_dtype`: the training precision on this device, taken when the recipe says `auto`. `task`: what the model is read for;

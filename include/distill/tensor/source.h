@@ -28,6 +28,11 @@ class TensorSource {
   virtual at::Tensor read(size_t index, at::ScalarType dtype, at::Device device) const = 0;
   // The folder or file, for messages.
   virtual std::string where() const = 0;
+  // Names of values beside the tensors that were skipped (a torch.save file may hold an epoch, settings, ...), for messages.
+  virtual const std::vector<std::string>& left_out() const {
+    static const std::vector<std::string> none;
+    return none;
+  }
 };
 
 // A named tensor of a model or an optimizer; the tensor is shared, not copied.

@@ -21,7 +21,7 @@ struct EvaluateOptions {
 
 // Answers with what the task is judged by: logits, or embeddings; runs under autocast and without gradients.
 using TaskForward = std::function<ForwardOutput(const TokenBatch&)>;
-TaskForward answers_of(const Transformer& model);
+TaskForward answers_of(const StudentModel& model);
 TaskForward answers_of(Teacher& teacher);
 
 // Measures `model` on every row once. `teacher` may be null: what the labels tell only, which for embeddings is nothing. Throws

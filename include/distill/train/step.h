@@ -18,7 +18,7 @@ namespace distill {
 
 // What takes part in an update; all of it outlives the step.
 struct StepParts {
-  Transformer& student;
+  const StudentModel& student;
   Teacher* teacher = nullptr;  // null when no term reads one
   Objective& objective;
   Optimizer& optimizer;

@@ -1,0 +1,43 @@
+"""The corpus on disk: one file or folder per case, and cases.json with what a reader of it must say."""
+import json
+import pathlib
+
+
+class Corpus:
+    """Cases by group and name. `says`: words that the refusal must contain, so that a case is refused for its own fault."""
+
+    def __init__(self, out: pathlib.Path):
+        self.out = out
+        self.cases: list[dict] = []
+
+    def file(self, group: str, name: str, data: bytes, *says: str, size: int | None = None, valid: bool = False) -> None:
+        """A file; `size` extends it by a hole (zeros that take no disk)."""
+        path = self._note(group, name, "inspect", says, valid)
+        path.write_bytes(data)
+        if size is not None:
+            with path.open("r+b") as file:
+                file.truncate(size)
+
+    def folder(self, group: str, name: str, files: dict[str, bytes], *says: str, verb: str = "forward", valid: bool = False) -> None:
+        """A model folder, opened wholly by `forward` (or by `inspect`, when only its weights matter)."""
+        path = self._note(group, name, verb, says, valid)
+        path.mkdir()
+        for file, data in files.items():
+            (path / file).parent.mkdir(parents=True, exist_ok=True)
+            (path / file).write_bytes(data)
+
+    def seed(self, group: str, name: str, data: bytes) -> None:
+        """A piece of a file, where a fuzzer may start; no case."""
+        (self.out / group).mkdir(exist_ok=True)
+        (self.out / group / name).write_bytes(data)
+
+    def write_list(self) -> None:
+        (self.out / "cases.json").write_text(json.dumps(self.cases, indent=1) + "\n")
+
+    def _note(self, group: str, name: str, verb: str, says: tuple[str, ...], valid: bool) -> pathlib.Path:
+        path = self.out / group / name
+        if path.exists():
+            raise SystemExit(f"two cases are named {group}/{name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.cases.append(dict(path=f"{group}/{name}", verb=verb, says=list(says), valid=valid))
+        return path

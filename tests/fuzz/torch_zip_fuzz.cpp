@@ -1,0 +1,9 @@
+// Bytes as a file of torch.save: zip directory, pickle, storages, views.
+#include "fuzz/fuzz_file.h"
+#include "fuzz/read_everything.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace distill::test;
+  static const FuzzFolder folder;
+  return refusal_is_fine([&] { read_everything(folder.write("pytorch_model.bin", text_of(data, size))); });
+}
