@@ -71,6 +71,8 @@ Json config_json(const ConfigReport& report) {
   const ModelSpec& spec = *report.spec;
   return {{"architecture", spec.architecture},
           {"model_type", spec.model_type},
+          {"task", word_of(spec.task)},
+          {"num_classes", spec.num_classes},
           {"vocab_size", spec.vocab_size},
           {"hidden_size", spec.hidden_size},
           {"num_layers", spec.num_layers},

@@ -37,7 +37,7 @@ TEST(RecipeTask, MaskingIsForMaskedLanguageModels) {
 TEST(RecipeTask, EmbeddingHasNoLogitsAndOthersNoVectors) {
   EXPECT_TRUE(
       says(problems_of(kGood + "task: embedding\n" + kTerms), "r.yaml:9:", {"objective.1.function", "`kl`, which reads logits"}));
-  EXPECT_TRUE(says(problems_of(kGood, {"task=embedding"}), "r.yaml: objective", {"embedding_cosine"}))
+  EXPECT_TRUE(says(problems_of(kGood, {"task=embedding"}), "r.yaml:1:1: objective.0.function", {"embedding_cosine"}))
       << "the default term is kl";
   EXPECT_TRUE(says(problems_of(kGood, {"task=masked_lm", "objective.0.function=embedding_mse"}), "--set",
                    {"`embedding_mse`, which reads the vectors", "task: embedding"}));
