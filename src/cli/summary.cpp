@@ -45,6 +45,11 @@ std::string model_class(const TrainResult& result) {
   return named ? names->front().get<std::string>() : "AutoModel";
 }
 
+std::string how_to_load(const Recipe& recipe, const TrainResult& result) {
+  if (is_script(recipe)) return "Load it with `torch.jit.load(\"student/model.pt\")`.";
+  return "Load it from `student/` with `transformers." + model_class(result) + ".from_pretrained`.";
+}
+
 std::string model_card(const Recipe& recipe, const TrainResult& result) {
   std::string text = "# A distilled student\n\n";
   text += recipe.teacher ? "Teacher: `" + recipe.teacher->path + "`  \n" : "Trained without a teacher.  \n";
@@ -54,8 +59,8 @@ std::string model_card(const Recipe& recipe, const TrainResult& result) {
   text += "| teacher | " + teacher_line(result) + " |\n";
   text += "| student before | " + eval_line(result.student_before) + " |\n";
   text += "| student after | " + eval_line(result.student_after) + " |\n\n";
-  text += "Load it from `student/` with `transformers." + model_class(result) +
-          ".from_pretrained`. The full recipe is\n"
+  text += how_to_load(recipe, result) +
+          " The full recipe is\n"
           "`recipe.resolved.yaml`; every update is a line of `log.jsonl`.\n";
   return text;
 }

@@ -65,7 +65,7 @@ TEST(Inspect, ComparesTheTensorsWithTheConfig) {
       folder / "model.safetensors",
       {{"model.norm.weight", at::zeros({5})}, {"model.extra", at::zeros({1})}, {"lm_head.weight", at::zeros({8, 4})}});
   const Json out = parse_json(printed(folder.path(), true), "stdout");
-  EXPECT_EQ(out["config"]["misshapen"], Json::array({"model.norm.weight [5] instead of [4]"}));
+  EXPECT_EQ(out["config"]["misshapen"], Json::array({"model.norm.weight is [5] instead of [4]"}));
   EXPECT_EQ(out["config"]["unexpected"], Json::array({"model.extra"}));
   EXPECT_EQ(out["config"]["missing"].size(), 10u);
 }
