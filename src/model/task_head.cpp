@@ -34,8 +34,9 @@ TaskHead make_task_head(const ModelSpec& spec, const WeightMap& weights) {
 }
 
 at::Tensor mean_over_tokens(const at::Tensor& hidden_BTD, const ForwardPass& pass) {
-  const at::Tensor kept_BT1 = pass.padding_BT().logical_not().unsqueeze(-1).to(hidden_BTD.scalar_type());
-  return (hidden_BTD * kept_BT1).sum(1) / kept_BT1.sum(1);
+  const at::Tensor padding_BT1 = pass.padding_BT().unsqueeze(-1);
+  // Filled, not multiplied by zero: what stands at padding need not be finite.
+  return hidden_BTD.masked_fill(padding_BT1, 0).sum(1) / padding_BT1.logical_not().sum(1).to(hidden_BTD.scalar_type());
 }
 
 }  // namespace distill

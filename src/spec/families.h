@@ -75,8 +75,15 @@ std::string with_layer(std::string_view pattern, const std::string& layer);
 // Readers of keys that several families share.
 // Layers from `max_window_layers` on see a window, unless `layer_types` says it layer by layer (qwen2, qwen3).
 void read_upper_windows(ConfigReader& config, ModelSpec& spec);
-// `layer_types` or, without it, what `is_full` says of a layer's number (gemma2, gemma3).
-void read_layer_types(ConfigReader& config, ModelSpec& spec, int64_t window, bool (*is_full)(int64_t layer, int64_t pattern),
-                      int64_t pattern);
+// `layer_types` or, without it, what `is_full` says of a layer's number; the others have the window (gemma2, gemma3).
+void read_layer_types(ConfigReader& config, ModelSpec& spec, bool (*is_full)(int64_t layer, int64_t pattern), int64_t pattern);
+
+// What Gemma 2 and 3 share: sandwich norms, scales, soft caps (`attention_cap` and `logit_cap` where the keys are absent).
+void read_gemma2_facts(ConfigReader& config, ModelSpec& spec, double attention_cap, double logit_cap);
+std::span<const WeightName> gemma2_weight_names();
+inline constexpr ConfigKeys kGemma2Keys = {.num_kv_heads = "num_key_value_heads",
+                                           .head_size = "head_dim",
+                                           .activation = "hidden_activation",
+                                           .default_activation = "gelu_pytorch_tanh"};
 
 }  // namespace distill
