@@ -1,9 +1,11 @@
 // Weights in and out: every mismatch by name at once, known surplus ignored, damage refused, bits kept.
 #include <algorithm>
+#include <functional>
 
 #include "distill/core/error.h"
 #include "distill/core/log.h"
 
+#include "checkpoint/files.h"
 #include "model/support.h"
 
 using namespace distill;
@@ -107,6 +109,81 @@ TEST(Loading, ParametersAreTheStoredTensorsBitForBitUnderTheirNames) {
       EXPECT_TRUE(at::equal(parameter.tensor, tensors.at(parameter.name))) << parameter.name;
       EXPECT_EQ(parameter.matrix, parameter.tensor.dim() == 2) << parameter.name;
     }
+  }
+}
+
+TEST(Loading, EveryFamilySavedAndLoadedAgainIsTheSameBitForBit) {
+  const test::TemporaryFolder folder;
+  for (const char* name : kCases) {
+    SCOPED_TRACE(name);
+    const Transformer model = load_case(name);
+    save_hf_folder(folder / "saved", model.spec().config, model.parameters(), {});
+    const HfFolder saved = open_hf_folder(folder / "saved");
+    const Transformer again = Transformer::load(read_spec(saved.config, name), *saved.weights, {});
+    ASSERT_EQ(again.parameters().size(), model.parameters().size());
+    for (size_t i = 0; i < model.parameters().size(); ++i) {
+      EXPECT_EQ(again.parameters()[i].name, model.parameters()[i].name);
+      EXPECT_TRUE(at::equal(again.parameters()[i].tensor, model.parameters()[i].tensor)) << model.parameters()[i].name;
+    }
+  }
+}
+
+std::map<std::string, at::Tensor> renamed(const std::map<std::string, at::Tensor>& tensors,
+                                          const std::function<std::string(const std::string&)>& name_of) {
+  std::map<std::string, at::Tensor> result;
+  for (const auto& [name, tensor] : tensors) result[name_of(name)] = tensor;
+  return result;
+}
+
+TEST(Loading, FilesOfTheBareModelServeTheWholeOneAndTheOtherWayRound) {
+  const auto without = [](const std::string& prefix) {
+    return [prefix](const std::string& name) { return name.rfind(prefix, 0) == 0 ? name.substr(prefix.size()) : name; };
+  };
+  auto gpt2 = renamed(stored("gpt2_plain"), without("transformer."));
+  gpt2["h.0.attn.bias"] = at::ones({1, 1, 40, 40});  // the causal mask of old files
+  gpt2["h.0.attn.masked_bias"] = at::full({}, -1e4);
+  EXPECT_EQ(refusal(spec_of("gpt2_plain"), gpt2), "");
+  EXPECT_EQ(refusal(spec_of("bert_masked"), renamed(stored("bert_masked"), without("bert."))), "");
+  // A masked LM read for its sentence vectors: no pooler, and a head that nobody reads.
+  const std::string folder = (data_folder() / "bert_masked").string();
+  EXPECT_EQ(refusal(read_spec_file(folder, Task::embedding), stored("bert_masked")), "");
+  const std::string as_classifier = refusal(read_spec_file(folder, Task::sequence_classification), stored("bert_masked"));
+  EXPECT_NE(as_classifier.find("classifier.weight"), std::string::npos) << as_classifier;
+}
+
+TEST(Loading, TheOldNamesOfLayerNormsAreKnown) {
+  const auto greek = [](const std::string& name) {
+    for (const auto& [end, old_end] :
+         {std::pair("LayerNorm.weight", "LayerNorm.gamma"), std::pair("LayerNorm.bias", "LayerNorm.beta")})
+      if (name.ends_with(end)) return name.substr(0, name.size() - std::string_view(end).size()) + old_end;
+    return name;
+  };
+  EXPECT_EQ(refusal(spec_of("bert_masked"), renamed(stored("bert_masked"), greek)), "");
+}
+
+TEST(Loading, APoolerThatNobodyReadsIsKeptAndNeverTrained) {
+  LoadOptions options;
+  options.trainable = true;
+  const Transformer model = load_case("bert_embedding", options);
+  int found = 0;
+  for (const NamedTensor& parameter : model.parameters()) {
+    const bool pooler = parameter.name.rfind("pooler.", 0) == 0;
+    found += pooler;
+    EXPECT_EQ(parameter.tensor.requires_grad(), !pooler) << parameter.name;
+  }
+  EXPECT_EQ(found, 2);
+}
+
+TEST(Loading, FreezingKnowsThePartsOfEncoders) {
+  LoadOptions options;
+  options.trainable = true;
+  Transformer model = load_case("bert_classes", options);
+  model.freeze({"embeddings", "head"});
+  for (const NamedTensor& parameter : model.parameters()) {
+    const bool frozen = parameter.name.find("embeddings.") != std::string::npos ||
+                        parameter.name.find("pooler") != std::string::npos ||
+                        parameter.name.find("classifier") != std::string::npos;
+    EXPECT_EQ(parameter.tensor.requires_grad(), !frozen) << parameter.name;
   }
 }
 
