@@ -23,7 +23,8 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
   const bool script = trust == Trust::torchscript;
   const bool is_folder = folder && fs::is_directory(*folder, error);
   if (!folder)
-    problems.push_back(loaded.complaint(key, script ? "a TorchScript file" : "a Hugging Face folder, or a hub id in the local cache",
+    problems.push_back(loaded.complaint(key,
+                                        script ? "a TorchScript file" : "a Hugging Face folder, or a hub id in the local cache",
                                         "nothing at `" + path + "`", advice_for_path(path)));
   else if (script && is_folder && !fs::exists(*folder / "model.pt", error))
     problems.push_back(loaded.complaint(key, "a TorchScript file, or a folder with model.pt", "a folder without model.pt",

@@ -18,7 +18,7 @@ std::string with_layer(std::string_view pattern, const std::string& layer) {
 namespace {
 
 // A checkpoint of the bare model has no prefix.
-std::string canonical(const Family& family, Task task, std::string name) {
+std::string canonical(const Family& family, Task task, const std::string& name) {
   const std::string_view prefix = family.base_prefix;
   return task == Task::embedding && name.starts_with(prefix) ? name.substr(prefix.size()) : name;
 }
