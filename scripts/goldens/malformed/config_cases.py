@@ -60,7 +60,6 @@ def add_contradictions(corpus: Corpus) -> None:
         ("bos_a_float", "bos_token_id", dict(bos_token_id=1.5)),
         ("tensor_parallel_slices", "pretraining_tp", dict(pretraining_tp=2)),
         ("quantised", "quantization_config", dict(quantization_config=dict(bits=4))),
-        ("own_code", "auto_map", dict(auto_map=dict(AutoModel="code.Model"))),
         ("encoder_decoder", "is_encoder_decoder", dict(is_encoder_decoder=True)),
         ("unknown_key", "attention_sink_gate", dict(attention_sink_gate=0.5)),
         ("misspelt_key", "num_attention_heads", dict(num_attention_head=4)),
