@@ -36,6 +36,7 @@ struct ConfigKeys {
   const char* attention_dropout = "attention_dropout";
   double default_attention_dropout = 0;
   bool four_times_wider = false;  // intermediate_size is 4 * hidden_size when it is not written
+  bool layer_types = false;       // `layer_types` says layer by layer who has a window
 };
 
 // A class of transformers and what it is for.

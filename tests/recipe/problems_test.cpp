@@ -130,7 +130,6 @@ TEST(RecipeProblems, WhatComesLaterIsRefusedByName) {
       {"teacher.cache.mode=hidden", "`hidden`, which is not available yet"},
       {"teacher.cache.path=c", "`teacher.cache.path`, which is not available yet"},
       {"student.lora={rank: 4}", "`student.lora`, which is not available yet"},
-      {"student={shrink: {layers: [0]}}", "`student.shrink`, which is not available yet"},
       {"train.batch_size=auto", "`auto`, which is not available yet"},
       {"optimizer.name=lion", "`lion`, which is not available yet"},
       {"objective.0.function=uld", "`uld`, which is not available yet"},

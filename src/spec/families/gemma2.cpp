@@ -106,7 +106,8 @@ void read_gemma3(ConfigReader& config, ModelSpec& spec) {
 constexpr ConfigKeys kKeys = {.num_kv_heads = "num_key_value_heads",
                               .head_size = "head_dim",
                               .activation = "hidden_activation",
-                              .default_activation = "gelu_pytorch_tanh"};
+                              .default_activation = "gelu_pytorch_tanh",
+                              .layer_types = true};
 
 }  // namespace
 
