@@ -65,7 +65,7 @@ WrittenModel write_model(const fs::path& out, const ModelSpec& spec, const Tenso
                          uint64_t shard_bytes, const fs::path& files_from) {
   LoadOptions options;
   options.dtype = dtype;
-  const WeightMap weights = read_weights(spec, source, options, Overflow::refused);
+  const WeightMap weights = read_weights(spec, source, options, Narrowing::refused);
   std::vector<NamedTensor> tensors;
   WrittenModel written;
   written.dtype = dtype;

@@ -17,11 +17,13 @@ namespace distill {
 namespace {
 
 constexpr std::string_view kWrapper = "base_model.model.";
-constexpr std::string_view kEndA = ".lora_A.weight", kEndB = ".lora_B.weight";
 
+// The tensors of one module, in the adapter. peft saves the module's own weight too when it is a head.
 struct Pair {
-  std::optional<size_t> a, b;  // in the adapter
+  std::optional<size_t> a, b, own;
 };
+constexpr std::pair<std::string_view, std::optional<size_t> Pair::*> kEndings[] = {
+    {".lora_A.weight", &Pair::a}, {".lora_B.weight", &Pair::b}, {".base_layer.weight", &Pair::own}};
 
 std::string listed(const std::vector<std::string>& names) {
   constexpr size_t kShown = 4;
@@ -36,14 +38,13 @@ std::map<std::string, Pair> pairs_of(const TensorSource& adapter) {
   std::vector<std::string> strange;
   for (size_t i = 0; i < adapter.tensors().size(); ++i) {
     const std::string& name = adapter.tensors()[i].name;
-    const bool is_a = name.ends_with(kEndA), is_b = name.ends_with(kEndB);
-    if (!name.starts_with(kWrapper) || (!is_a && !is_b)) {
-      strange.push_back(name);
-      continue;
+    bool known = false;
+    for (const auto& [ending, member] : kEndings) {
+      if (!name.starts_with(kWrapper) || !name.ends_with(ending)) continue;
+      pairs[name.substr(kWrapper.size(), name.size() - ending.size() - kWrapper.size())].*member = i;
+      known = true;
     }
-    const size_t end = name.size() - (is_a ? kEndA : kEndB).size();
-    Pair& pair = pairs[name.substr(kWrapper.size(), end - kWrapper.size())];
-    (is_a ? pair.a : pair.b) = i;
+    if (!known) strange.push_back(name);
   }
   if (!strange.empty())
     throw InputError({adapter.where(), "only base_model.model.MODULE.lora_A.weight and .lora_B.weight, of linear layers",
@@ -89,7 +90,7 @@ class MergedSource : public TensorSource {
     const at::ScalarType wide = metas_[index].dtype;
     const at::Tensor a = read_stored(*adapter_, merge.a).to(wide), b = read_stored(*adapter_, merge.b).to(wide);
     const at::Tensor change = b.matmul(a).mul_(facts_.scale);
-    at::Tensor weight = read_stored(*base_, index).to(wide);
+    at::Tensor weight = (merge.own ? read_stored(*adapter_, *merge.own) : read_stored(*base_, index)).to(wide);
     weight.add_(merge.turned ? change.t() : change);
     return weight.to(device, dtype);
   }
@@ -98,6 +99,7 @@ class MergedSource : public TensorSource {
   struct Merge {
     size_t a = 0, b = 0;  // in the adapter: [r, in] and [out, r]
     bool turned = false;  // the base stores [in, out]
+    std::optional<size_t> own;
   };
 
   void add(const std::string& module, const Pair& pair, const WeightRow& row, size_t place) {
@@ -107,13 +109,14 @@ class MergedSource : public TensorSource {
     const bool turned = row.transform == WeightTransform::transpose;
     const std::vector<int64_t> a = shape(pair.a), b = shape(pair.b);
     const int64_t out = row.shape[turned ? 1 : 0], in = row.shape[turned ? 0 : 1];
-    const bool fits = a.size() == 2 && b.size() == 2 && a[1] == in && b[0] == out && a[0] == b[1] && a[0] == facts_.rank;
+    const bool fits = a.size() == 2 && b.size() == 2 && a[1] == in && b[0] == out && a[0] == b[1] && a[0] == facts_.rank &&
+                      (!pair.own || shape(pair.own) == row.shape);
     if (!fits)
       throw InputError({adapter_->where() + ": " + module,
                         "lora_A " + shape_text({facts_.rank, in}) + " and lora_B " + shape_text({out, facts_.rank}),
                         (pair.a ? shape_text(a) : "no lora_A") + " and " + (pair.b ? shape_text(b) : "no lora_B"),
                         "Check that the adapter is complete and was trained on this base model.", ""});
-    merges_[place] = {*pair.a, *pair.b, turned};
+    merges_[place] = {*pair.a, *pair.b, turned, pair.own};
     metas_[place].dtype = metas_[place].dtype == at::kDouble ? at::kDouble : at::kFloat;
     metas_[place].bytes = static_cast<uint64_t>(out * in) * c10::elementSize(metas_[place].dtype);
   }

@@ -99,13 +99,13 @@ void examine(const TensorSource& source, size_t index, const at::Tensor& tensor,
   }
 }
 
-void report(const TensorSource& source, const Findings& findings, at::ScalarType dtype, Overflow overflow) {
+void report(const TensorSource& source, const Findings& findings, at::ScalarType dtype, Narrowing overflow) {
   if (!findings.not_finite.empty())
     throw InputError({source.where(), "finite weights", "NaN or infinity in " + listed(findings.not_finite),
                       "The checkpoint is damaged or its training diverged: use another one.", ""});
   if (findings.overflowed.empty()) return;
   const std::string names = listed(findings.overflowed), word = dtype_word(dtype);
-  if (overflow == Overflow::refused)
+  if (overflow == Narrowing::refused)
     throw InputError(
         {source.where(), "values that " + word + " can hold", "larger ones in " + names, "Choose bfloat16 or float32.", ""});
   log::warn(source.where() + ": values became infinite as " + word + " in " + names + ". Use bfloat16 or float32.");
@@ -162,7 +162,7 @@ WeightMatch checked_match(const ModelSpec& spec, const std::vector<WeightRow>& r
                     "Check that config.json and the weights belong to the same model; `distill inspect` lists the tensors.", ""});
 }
 
-WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options, Overflow overflow) {
+WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options, Narrowing overflow) {
   std::vector<WeightRow> rows = weight_rows(spec);
   const WeightMatch match = checked_match(spec, rows, source);
   WeightMap weights;
