@@ -46,6 +46,7 @@ void take_trained_student(Recipe& recipe) {
     return log::warn(trained.string() + " is not there yet: evaluating the student that the recipe starts from");
   recipe.student.path = trained.string();
   recipe.student.init.reset();
+  recipe.student.shrink.reset();
   log::info("evaluating " + trained.string());
 }
 

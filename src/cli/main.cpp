@@ -15,9 +15,11 @@
 #include "distill/cli/train.h"
 #include "distill/cli/verbs_demo.h"
 #include "distill/cli/verbs_eval.h"
+#include "distill/cli/verbs_export.h"
 #include "distill/cli/verbs_forward.h"
 #include "distill/cli/verbs_inspect.h"
 #include "distill/cli/verbs_recipe.h"
+#include "distill/cli/verbs_shrink.h"
 #include "distill/cli/verbs_tokenize.h"
 #include "distill/cli/verbs_version.h"
 #include "distill/core/error.h"
@@ -28,7 +30,7 @@
 namespace distill {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"plan", "doctor", "generate", "cache", "export", "shrink", "completion"};
+const std::vector<std::string> kLaterVerbs = {"plan", "doctor", "generate", "cache", "completion"};
 
 // Options that several verbs share; each verb takes the ones that it reads.
 struct Shared {
@@ -206,6 +208,51 @@ void add_tokenize(CLI::App& app, Shared& shared, Action& action) {
   });
 }
 
+CLI::Option* add_saved_dtype(CLI::App& verb, std::string& dtype) {
+  return verb.add_option("--dtype", dtype, "auto (as stored), float32, float16 or bfloat16")
+      ->check(CLI::IsMember({"auto", "float32", "float16", "bfloat16"}))
+      ->capture_default_str();
+}
+
+void add_export(CLI::App& app, Shared& shared, Action& action) {
+  CLI::App& verb = *app.add_subcommand("export", "a run's student, or any model folder, as a Hugging Face folder");
+  auto options = std::make_shared<ExportOptions>();
+  verb.add_option("source", options->source, "a run folder, a model folder or a hub id")->required();
+  verb.add_option("--out", options->out, "folder to write")->required();
+  add_saved_dtype(verb, options->dtype);
+  verb.add_option("--shard-size", options->shard_size, "largest file of weights")->capture_default_str();
+  verb.add_option("--adapter", options->adapter, "folder of a PEFT LoRA adapter to merge into the weights");
+  add_json(verb, shared);
+  add_appearance(verb, shared);
+  verb.callback([&action, &shared, options] {
+    action = [&shared, options] {
+      options->json = shared.json;
+      return run_export(*options);
+    };
+  });
+}
+
+void add_shrink(CLI::App& app, Shared& shared, Action& action) {
+  CLI::App& verb = *app.add_subcommand("shrink", "a smaller model cut out of a model folder, as a student to begin with");
+  auto options = std::make_shared<ShrinkOptions>();
+  verb.add_option("--model", options->model, "a model folder, a run folder or a hub id")->required();
+  verb.add_option("--out", options->out, "folder to write")->required();
+  verb.add_option("--layers", options->plan.layers, "blocks to keep, from 0: --layers 0,2,4")->delimiter(',');
+  verb.add_option("--hidden-size", options->plan.hidden_size, "channels to keep: those with the largest weights");
+  verb.add_option("--heads", options->plan.num_heads, "query heads to keep in each block");
+  verb.add_option("--kv-heads", options->plan.num_kv_heads, "key/value heads to keep in each block");
+  verb.add_option("--intermediate-size", options->plan.intermediate_size, "feed-forward units to keep in each block");
+  add_saved_dtype(verb, options->dtype);
+  add_json(verb, shared);
+  add_appearance(verb, shared);
+  verb.callback([&action, &shared, options] {
+    action = [&shared, options] {
+      options->json = shared.json;
+      return run_shrink(*options);
+    };
+  });
+}
+
 void add_facts(CLI::App& app, Shared& shared, Action& action) {
   CLI::App& schema = *app.add_subcommand("schema", "JSON Schema of the recipe");
   add_appearance(schema, shared);
@@ -275,6 +322,8 @@ int run(int argc, char** argv) {
   add_inspect(app, shared, action);
   add_forward(app, shared, action);
   add_tokenize(app, shared, action);
+  add_export(app, shared, action);
+  add_shrink(app, shared, action);
   add_facts(app, shared, action);
   std::vector<std::string> words = with_verb(argc, argv);
   refuse_later_verbs(words, app);

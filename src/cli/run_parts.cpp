@@ -8,11 +8,13 @@
 
 #include "distill/checkpoint/hf_folder.h"
 #include "distill/checkpoint/torchscript.h"
+#include "distill/cli/model_folder.h"
 #include "distill/cli/task.h"
 #include "distill/core/file.h"
 #include "distill/core/hub_cache.h"
 #include "distill/core/log.h"
 #include "distill/core/units.h"
+#include "distill/model/shrink.h"
 #include "distill/teacher/script_model.h"
 #include "distill/tensor/dtype.h"
 #include "distill/tensor/usage.h"
@@ -24,21 +26,6 @@ namespace {
 at::ScalarType save_dtype_of(DTypeChoice choice, const std::string& stored) {
   const std::string word = choice == DTypeChoice::automatic ? stored : std::string(enum_name(choice));
   return dtype_from_word(word).value_or(at::kFloat);
-}
-
-// The type that most of the stored weights have: config.json may say something else or nothing.
-std::string stored_dtype(const TensorSource& source, const std::string& of_config) {
-  uint64_t most = 0;
-  std::map<at::ScalarType, uint64_t> bytes;
-  std::string word = of_config;
-  for (const TensorMeta& meta : source.tensors()) {
-    uint64_t& sum = bytes[meta.dtype];
-    sum += meta.bytes;
-    if (!c10::isFloatingType(meta.dtype) || sum <= most) continue;
-    most = sum;
-    word = dtype_word(meta.dtype);
-  }
-  return word;
 }
 
 std::string parameters_text(int64_t count) { return count_text(static_cast<double>(count)) + " parameters"; }
@@ -82,6 +69,44 @@ StudentPlan plan_fresh_student(const Recipe& recipe) {
   return plan;
 }
 
+struct Cut {
+  HfFolder folder;
+  ModelSpec teacher;
+  Resized student;
+};
+
+Cut cut_of(const Recipe& recipe) {
+  const ShrinkRecipe& shrink = *recipe.student.shrink;
+  Cut cut{open_hf_folder(recipe.teacher->path), {}, {}};
+  cut.teacher = read_spec(cut.folder.config, (cut.folder.path / "config.json").string(), task_of(recipe.task));
+  cut.student =
+      resize(cut.teacher, {shrink.layers, shrink.hidden_size, shrink.num_heads, shrink.num_kv_heads, shrink.intermediate_size});
+  return cut;
+}
+
+StudentPlan plan_cut_student(const Recipe& recipe) {
+  Cut cut = cut_of(recipe);
+  std::vector<Complaint> complaints;
+  for (const SizeProblem& problem : cut.student.problems)
+    complaints.push_back({"student.shrink." + problem.key, problem.expected, problem.found, problem.advice, ""});
+  if (!complaints.empty()) throw RecipeError(std::move(complaints));
+  StudentPlan plan;
+  plan.spec = cut.student.spec;
+  plan.weights = cut.folder.path;
+  plan.tokenizer_folder = cut.folder.path;
+  plan.save_dtype = save_dtype_of(recipe.student.save_dtype, stored_dtype(*cut.folder.weights, cut.teacher.stored_dtype));
+  plan.cut = StudentCut{std::move(cut.teacher), std::move(cut.student.sizes)};
+  return plan;
+}
+
+// The weights that the student begins with.
+Transformer first_student(const Recipe& recipe, const StudentPlan& plan, const LoadOptions& options) {
+  if (plan.weights.empty()) return Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options);
+  std::unique_ptr<TensorSource> source = open_hf_folder(plan.weights).weights;
+  if (plan.cut) source = cut_weights(plan.cut->teacher, std::move(source), plan.spec, plan.cut->sizes);
+  return Transformer::load(plan.spec, *source, options);
+}
+
 }  // namespace
 
 Recipe with_local_models(Recipe recipe) {
@@ -94,7 +119,16 @@ Recipe with_local_models(Recipe recipe) {
   return recipe;
 }
 
+void check_cut(const LoadedRecipe& loaded, const Recipe& recipe) {
+  if (!recipe.student.shrink) return;
+  std::vector<Complaint> complaints;
+  for (const SizeProblem& problem : cut_of(recipe).student.problems)
+    complaints.push_back(loaded.complaint("student.shrink." + problem.key, problem.expected, problem.found, problem.advice));
+  if (!complaints.empty()) throw RecipeError(std::move(complaints));
+}
+
 StudentPlan plan_student(const Recipe& recipe) {
+  if (recipe.student.shrink) return plan_cut_student(recipe);
   if (recipe.student.init) return plan_fresh_student(recipe);
   if (recipe.student.trust == Trust::torchscript) return plan_script_student(recipe);
   const HfFolder folder = open_hf_folder(recipe.student.path);
@@ -112,9 +146,7 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
   if (plan.is_script)
     return std::make_unique<ScriptModel>(ScriptModel::open(plan.weights, {device, precision.master, /*trainable=*/true}));
   const LoadOptions options{precision.master, device, /*trainable=*/true};
-  Transformer student = plan.weights.empty()
-                            ? Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options)
-                            : Transformer::load(plan.spec, *open_hf_folder(plan.weights).weights, options);
+  Transformer student = first_student(recipe, plan, options);
   student.freeze(recipe.student.freeze);
   return std::make_unique<Transformer>(std::move(student));
 }
@@ -312,8 +344,8 @@ StartEvent start_event(const Recipe& recipe, const StudentPlan& plan, const Stud
   event.precision = precision.text();
   event.student_parameters = count_elements(student.parameters(), false);
   event.trained_parameters = count_elements(student.parameters(), true) + count_elements(objective.parameters(), true);
-  event.student =
-      (plan.weights.empty() ? "fresh weights" : plan.weights.string()) + ", " + parameters_text(event.student_parameters);
+  event.student = (plan.weights.empty() ? "fresh weights" : (plan.cut ? "cut from " : "") + plan.weights.string()) + ", " +
+                  parameters_text(event.student_parameters);
   if (teacher) {
     event.teacher_parameters = teacher->num_parameters();
     event.teacher = recipe.teacher->path + ", " + parameters_text(event.teacher_parameters);

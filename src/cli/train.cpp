@@ -25,6 +25,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   if (options.deterministic) make_deterministic();
 
   // Everything that the user gave is read before the run folder is touched: bad input leaves nothing half-written.
+  check_cut(loaded, recipe);
   const StudentPlan student_plan = plan_student(recipe);
   const Task task = student_plan.spec.task;
   check_recipe_for_task(loaded, task);

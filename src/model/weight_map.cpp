@@ -15,6 +15,7 @@
 #include "distill/core/file.h"
 #include "distill/core/log.h"
 #include "distill/core/random.h"
+#include "distill/tensor/dtype.h"
 #include "distill/tensor/shape.h"
 
 namespace distill {
@@ -73,23 +74,6 @@ void sort_surplus(const ModelSpec& spec, const std::vector<TensorMeta>& tensors,
   }
 }
 
-void check_match(const ModelSpec& spec, size_t num_rows, const TensorSource& source, const WeightMatch& match) {
-  if (!match.other_heads.empty()) log::info(source.where() + ": not read by this task: " + listed(match.other_heads));
-  if (match.fits()) return;
-  std::string found;
-  const auto say = [&](const char* what, const std::vector<std::string>& names) {
-    if (!names.empty()) found += (found.empty() ? "" : "; ") + std::to_string(names.size()) + " " + what + ": " + listed(names);
-  };
-  say("missing", match.missing);
-  say("misshapen", match.misshapen);
-  say("extra", match.foreign);
-  throw InputError({source.where(),
-                    "the " + std::to_string(num_rows) + " tensors that config.json describes (" + spec.model_type + ", " +
-                        std::to_string(spec.num_layers) + " layers, hidden size " + std::to_string(spec.hidden_size) + ")",
-                    found,
-                    "Check that config.json and the weights belong to the same model; `distill inspect` lists the tensors.", ""});
-}
-
 bool all_finite(const at::Tensor& tensor) {
   if (tensor.numel() == 0) return true;
   const auto [low, high] = at::aminmax(tensor);
@@ -115,13 +99,16 @@ void examine(const TensorSource& source, size_t index, const at::Tensor& tensor,
   }
 }
 
-void report(const TensorSource& source, const Findings& findings, at::ScalarType dtype) {
+void report(const TensorSource& source, const Findings& findings, at::ScalarType dtype, Narrowing overflow) {
   if (!findings.not_finite.empty())
     throw InputError({source.where(), "finite weights", "NaN or infinity in " + listed(findings.not_finite),
                       "The checkpoint is damaged or its training diverged: use another one.", ""});
-  if (!findings.overflowed.empty())
-    log::warn(source.where() + ": values became infinite as " + std::string(c10::toString(dtype)) + " in " +
-              listed(findings.overflowed) + ". Use bfloat16 or float32.");
+  if (findings.overflowed.empty()) return;
+  const std::string names = listed(findings.overflowed), word = dtype_word(dtype);
+  if (overflow == Narrowing::refused)
+    throw InputError(
+        {source.where(), "values that " + word + " can hold", "larger ones in " + names, "Choose bfloat16 or float32.", ""});
+  log::warn(source.where() + ": values became infinite as " + word + " in " + names + ". Use bfloat16 or float32.");
 }
 
 void warn_of_other_tied_head(const TensorSource& source, size_t copy, const at::Tensor& embedding) {
@@ -157,10 +144,27 @@ WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& r
   return match;
 }
 
-WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options) {
+WeightMatch checked_match(const ModelSpec& spec, const std::vector<WeightRow>& rows, const TensorSource& source) {
+  WeightMatch match = match_weights(spec, rows, source.tensors());
+  if (!match.other_heads.empty()) log::info(source.where() + ": not read by this task: " + listed(match.other_heads));
+  if (match.fits()) return match;
+  std::string found;
+  const auto say = [&](const char* what, const std::vector<std::string>& names) {
+    if (!names.empty()) found += (found.empty() ? "" : "; ") + std::to_string(names.size()) + " " + what + ": " + listed(names);
+  };
+  say("missing", match.missing);
+  say("misshapen", match.misshapen);
+  say("extra", match.foreign);
+  throw InputError({source.where(),
+                    "the " + std::to_string(rows.size()) + " tensors that config.json describes (" + spec.model_type + ", " +
+                        std::to_string(spec.num_layers) + " layers, hidden size " + std::to_string(spec.hidden_size) + ")",
+                    found,
+                    "Check that config.json and the weights belong to the same model; `distill inspect` lists the tensors.", ""});
+}
+
+WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options, Narrowing overflow) {
   std::vector<WeightRow> rows = weight_rows(spec);
-  const WeightMatch match = match_weights(spec, rows, source.tensors());
-  check_match(spec, rows.size(), source, match);
+  const WeightMatch match = checked_match(spec, rows, source);
   WeightMap weights;
   Findings findings;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -169,7 +173,7 @@ WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const 
     examine(source, *match.places[i], tensor, findings);
     weights.add(std::move(rows[i]), tensor);
   }
-  report(source, findings, options.dtype);
+  report(source, findings, options.dtype, overflow);
   if (match.tied_head) warn_of_other_tied_head(source, *match.tied_head, weights.get("embedding.weight"));
   for (size_t i = 0; i < weights.rows().size(); ++i)
     weights.tensor(i).set_requires_grad(options.trainable && !weights.rows()[i].carried);

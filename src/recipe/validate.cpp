@@ -78,6 +78,35 @@ void teacher_is_there_when_read(const Checked& c) {
   }
 }
 
+// How deep and wide the teacher is, is known once its config.json has been read.
+void a_cut_student_has_a_teacher(const Checked& c) {
+  if (!c.recipe.student.shrink || !c.is_good("student.shrink") || !c.is_good("teacher")) return;
+  if (!c.recipe.teacher && !c.is_given("teacher.path"))
+    return c.refuse_key("student.shrink", "`teacher:`, because the student is cut from it", "no teacher",
+                        "Add `teacher: {path: models/teacher}`, or name the student's own folder with `student.path`.");
+  if (c.recipe.teacher && c.recipe.teacher->trust == Trust::torchscript)
+    c.refuse_key("student.shrink", "a teacher with weights by name", "a TorchScript teacher",
+                 "Name a Hugging Face folder as `teacher.path`, or the student's own folder as `student.path`.");
+}
+
+void a_cut_is_smaller_in_something(const Checked& c) {
+  if (c.recipe.student.shrink && c.is_good("student.shrink") && *c.recipe.student.shrink == ShrinkRecipe{})
+    c.warn("student.shrink", "a size to shrink to", "none", "A student that equals its teacher starts at KL 0.");
+}
+
+void cut_layers_ascend(const Checked& c) {
+  const auto& shrink = c.recipe.student.shrink;
+  if (!shrink || !shrink->layers || !c.is_good("student.shrink.layers")) return;
+  const std::vector<int64_t>& layers = *shrink->layers;
+  if (layers.empty())
+    return c.refuse("student.shrink.layers", "at least one block", "an empty list", "For example `layers: [0, 2, 4]`.");
+  for (size_t i = 1; i < layers.size(); ++i)
+    if (layers[i] <= layers[i - 1])
+      return c.refuse("student.shrink.layers." + std::to_string(i),
+                      "a number above the one before it (" + std::to_string(layers[i - 1]) + ")", std::to_string(layers[i]),
+                      "Blocks stay in the teacher's order, each once: sort the list.");
+}
+
 void objective_has_terms(const Checked& c) {
   if (!c.is_good("objective")) return;
   const auto& terms = c.recipe.objective;
@@ -207,7 +236,7 @@ void text_has_a_tokenizer(const Checked& c) {
 
 void teacher_is_read(const Checked& c) {
   const auto& terms = c.recipe.objective;
-  if (c.recipe.teacher && !terms.empty() && std::none_of(terms.begin(), terms.end(), needs_teacher))
+  if (c.recipe.teacher && !c.recipe.student.shrink && !terms.empty() && std::none_of(terms.begin(), terms.end(), needs_teacher))
     c.warn("teacher", "a term that reads the teacher", "none", "Add `{function: kl}` to `objective`, or remove `teacher`.");
 }
 
@@ -285,6 +314,9 @@ using Rule = void (*)(const Checked&);
 constexpr Rule kRules[] = {
     student_has_one_origin,
     teacher_is_there_when_read,
+    a_cut_student_has_a_teacher,
+    a_cut_is_smaller_in_something,
+    cut_layers_ascend,
     objective_has_terms,
     terms_read_their_options,
     task_has_what_is_asked,

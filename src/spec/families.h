@@ -36,6 +36,7 @@ struct ConfigKeys {
   const char* attention_dropout = "attention_dropout";
   double default_attention_dropout = 0;
   bool four_times_wider = false;  // intermediate_size is 4 * hidden_size when it is not written
+  bool layer_types = false;       // `layer_types` says layer by layer who has a window
 };
 
 // A class of transformers and what it is for.
@@ -84,6 +85,7 @@ std::span<const WeightName> gemma2_weight_names();
 inline constexpr ConfigKeys kGemma2Keys = {.num_kv_heads = "num_key_value_heads",
                                            .head_size = "head_dim",
                                            .activation = "hidden_activation",
-                                           .default_activation = "gelu_pytorch_tanh"};
+                                           .default_activation = "gelu_pytorch_tanh",
+                                           .layer_types = true};
 
 }  // namespace distill

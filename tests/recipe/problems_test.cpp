@@ -114,6 +114,13 @@ TEST(RecipeProblems, RulesBetweenValues) {
       {{"train.batch_size=0"}, {"at least 1"}},
       {{"student={init: {config: {a: 1}}}", "teacher=none", "objective=[cross_entropy]", "data.train=a.txt"}, {"`tokenizer:`"}},
       {{"student={init: {config: 3}}"}, {"the mapping of a config.json"}},
+      {{"student={shrink: {layers: [2, 1]}}"}, {"student.shrink.layers.1", "above the one before it (2)"}},
+      {{"student={shrink: {layers: []}}"}, {"student.shrink.layers", "an empty list"}},
+      {{"student={shrink: {layers: [-1]}}"}, {"student.shrink.layers", "at least 0"}},
+      {{"student={shrink: {hidden_size: 0}}"}, {"student.shrink.hidden_size", "at least 1"}},
+      {{"student={shrink: {heads: 2}}"}, {"student.shrink.heads"}},
+      {{"student={shrink: {layers: [0]}}", "teacher=none", "objective=[cross_entropy]"},
+       {"`teacher:`, because the student is cut"}},
       {{"student={init: {config: {}}}"}, {"an empty mapping"}},
   };
   for (const Case& c : kCases) {
@@ -130,7 +137,6 @@ TEST(RecipeProblems, WhatComesLaterIsRefusedByName) {
       {"teacher.cache.mode=hidden", "`hidden`, which is not available yet"},
       {"teacher.cache.path=c", "`teacher.cache.path`, which is not available yet"},
       {"student.lora={rank: 4}", "`student.lora`, which is not available yet"},
-      {"student={shrink: {layers: [0]}}", "`student.shrink`, which is not available yet"},
       {"train.batch_size=auto", "`auto`, which is not available yet"},
       {"optimizer.name=lion", "`lion`, which is not available yet"},
       {"objective.0.function=uld", "`uld`, which is not available yet"},

@@ -10,6 +10,7 @@
 #include "distill/model/transformer.h"
 #include "distill/objective/objective.h"
 #include "distill/recipe/recipe.h"
+#include "distill/spec/resize.h"
 #include "distill/teacher/teacher.h"
 #include "distill/text/tokenizer.h"
 #include "distill/train/evaluate.h"
@@ -21,6 +22,12 @@ namespace distill {
 // The recipe with hub ids replaced by their snapshots in the local cache. The run folder keeps the words that the user wrote.
 Recipe with_local_models(Recipe recipe);
 
+// A student that is cut from its teacher: what it is cut from, and to which sizes.
+struct StudentCut {
+  ModelSpec teacher;
+  ModelSizes sizes;
+};
+
 // Where the student's facts and files come from, before any weight is read.
 struct StudentPlan {
   ModelSpec spec;
@@ -29,8 +36,12 @@ struct StudentPlan {
   at::ScalarType save_dtype = at::kFloat;
   bool is_script = false;                      // a TorchScript module
   std::optional<at::ScalarType> script_dtype;  // type that it is saved in; none: each tensor as it was stored
+  std::optional<StudentCut> cut;               // `weights` are then the teacher's
 };
 StudentPlan plan_student(const Recipe& recipe);
+// RecipeError, with the places of the keys, for sizes of `student.shrink` that this teacher does not have. `recipe` is `loaded`
+// with local models.
+void check_cut(const LoadedRecipe& loaded, const Recipe& recipe);
 std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
                                             at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);

@@ -40,10 +40,16 @@ struct WeightMatch {
   bool fits() const { return missing.empty() && misshapen.empty() && foreign.empty(); }
 };
 WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& rows, const std::vector<TensorMeta>& tensors);
+// The same for a whole model. InputError names all missing, extra and misshapen tensors at once; tells what the task leaves
+// unread.
+WeightMatch checked_match(const ModelSpec& spec, const std::vector<WeightRow>& rows, const TensorSource& source);
 
 // Every row read from the source. InputError names all missing, extra and misshapen tensors at once before anything is read,
-// then all tensors that are not finite. Values that overflow in a narrower type are counted and warned of by name.
-WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options);
+// then all tensors that are not finite. Values that overflow in a narrower type are counted and warned of by name, or refused.
+// Values that become infinite in the type asked for: told in the log, or an InputError.
+enum class Narrowing { warned, refused };
+WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options,
+                       Narrowing overflow = Narrowing::warned);
 // Matrices N(0, initializer_range), biases zero, norms one (zero for rms_plus_one), keyed by (seed, their name, element).
 WeightMap fresh_weights(const ModelSpec& spec, uint64_t seed, const LoadOptions& options);
 

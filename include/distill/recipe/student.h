@@ -38,13 +38,19 @@ struct LoraRecipe {
   }
 };
 
+// What is left out stays as the teacher has it.
 struct ShrinkRecipe {
-  std::vector<int64_t> layers;
+  std::optional<std::vector<int64_t>> layers;
+  std::optional<int64_t> hidden_size, num_heads, num_kv_heads, intermediate_size;
   bool operator==(const ShrinkRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&ShrinkRecipe::layers, "layers", "teacher blocks that the student keeps").min(0);
+    v(&ShrinkRecipe::layers, "layers", "teacher blocks that the student keeps, from 0, ascending").min(0);
+    v(&ShrinkRecipe::hidden_size, "hidden_size", "channels that it keeps: those with the largest weights").min(1);
+    v(&ShrinkRecipe::num_heads, "num_heads", "query heads that it keeps in each block").min(1);
+    v(&ShrinkRecipe::num_kv_heads, "num_kv_heads", "key/value heads that it keeps in each block").min(1);
+    v(&ShrinkRecipe::intermediate_size, "intermediate_size", "feed-forward units that it keeps in each block").min(1);
   }
 };
 
@@ -66,7 +72,7 @@ struct StudentRecipe {
     v(&StudentRecipe::path, "path", "Hugging Face folder of the student; with `trust: torchscript` a TorchScript file");
     v(&StudentRecipe::trust, "trust", "`torchscript` lets a script, which is a program, run as the student");
     v(&StudentRecipe::init, "init", "a student with fresh random weights");
-    v(&StudentRecipe::shrink, "shrink", "a student cut from the teacher").planned();
+    v(&StudentRecipe::shrink, "shrink", "a student cut from the teacher");
     v(&StudentRecipe::lora, "lora", "train low-rank adapters only").planned();
     v(&StudentRecipe::dropout, "dropout", "dropout rate in training; `config`: the rates of config.json").min(0).below(1);
     v(&StudentRecipe::freeze, "freeze", "parts that are not trained: embeddings, head, norms, or layers.N");

@@ -39,8 +39,9 @@ void read_facts(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen2 = {"qwen2",           kArchitectures, {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim"},
-                       "model.",          kBuffers,       read_facts,
-                       llama_weight_names};
+const Family kQwen2 = {
+    "qwen2",           kArchitectures, {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim", .layer_types = true},
+    "model.",          kBuffers,       read_facts,
+    llama_weight_names};
 
 }  // namespace distill

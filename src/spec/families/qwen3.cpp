@@ -22,8 +22,12 @@ void read_facts(ConfigReader& config, ModelSpec& spec) {
 
 }  // namespace
 
-const Family kQwen3 = {
-    "qwen3",    kArchitectures,    {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim"}, "model.", {},
-    read_facts, llama_weight_names};
+const Family kQwen3 = {"qwen3",
+                       kArchitectures,
+                       {.num_kv_heads = "num_key_value_heads", .head_size = "head_dim", .layer_types = true},
+                       "model.",
+                       {},
+                       read_facts,
+                       llama_weight_names};
 
 }  // namespace distill
