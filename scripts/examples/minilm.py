@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-NUM_TRAIN, NUM_EVAL = 48000, 1000
+NUM_TRAIN, NUM_EVAL = 32000, 1000
 
 
 def glosses(folder):
