@@ -99,6 +99,20 @@ TEST(Loading, OverflowInANarrowerTypeIsCountedAndNamed) {
   EXPECT_NE(warning.find("model.norm.weight (2)"), std::string::npos) << warning;
 }
 
+TEST(Loading, OverflowIsRefusedWhereAModelIsToBeSaved) {
+  auto tensors = stored("llama_plain");
+  tensors["model.norm.weight"].slice(0, 0, 2).fill_(1e6);
+  LoadOptions options;
+  options.dtype = at::kHalf;
+  try {
+    read_weights(spec_of("llama_plain"), MemorySource(tensors), options, Narrowing::refused);
+    FAIL() << "read";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("float16 can hold, found larger ones in model.norm.weight (2)"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Loading, ParametersAreTheStoredTensorsBitForBitUnderTheirNames) {
   for (const char* name : kCases) {
     auto tensors = stored(name);

@@ -74,7 +74,7 @@ Transformer load_double(const Shrunk& shrunk) {
 // [out, in], whatever the checkpoint does.
 at::Tensor in_order(const WeightMap& weights, const std::string& ours) {
   const at::Tensor& tensor = weights.get(ours);
-  return weights.row_or_none(ours)->transform == WeightTransform::transpose ? tensor.t() : tensor;
+  return weights.row_or_none(ours)->transform == WeightTransform::transpose && tensor.dim() == 2 ? tensor.t() : tensor;
 }
 
 std::string block_name(int64_t layer, const char* part) { return "layers." + std::to_string(layer) + "." + part; }
@@ -218,34 +218,80 @@ std::vector<int64_t> channels_by_hand(const ModelSpec& spec, const WeightMap& we
   return channels;
 }
 
-TEST_P(Shrinking, TheSameChannelsStayInEveryWeight) {
+// Query heads of the groups that stay when the one whose heads write least goes, in block `layer`.
+struct HeadsByHand {
+  std::vector<int64_t> heads, kv_heads;
+};
+HeadsByHand heads_by_hand(const ModelSpec& spec, const WeightMap& weights, int64_t layer) {
+  const int64_t K = spec.head_size, R = spec.num_heads / spec.num_kv_heads;
+  const at::Tensor out = in_order(weights, block_name(layer, "attention.out.weight"));
+  std::vector<double> squares;
+  for (int64_t g = 0; g < spec.num_kv_heads; ++g) {
+    squares.push_back(0);
+    for (int64_t h = g * R; h < (g + 1) * R; ++h)
+      squares.back() +=
+          std::pow(out.slice(1, h * K, (h + 1) * K).matmul(values_of(spec, weights, layer, g)).norm().item<double>(), 2);
+  }
+  const int64_t least = std::min_element(squares.begin(), squares.end()) - squares.begin();
+  HeadsByHand kept;
+  for (int64_t g = 0; g < spec.num_kv_heads; ++g) {
+    if (g == least) continue;
+    kept.kv_heads.push_back(g);
+    for (int64_t h = g * R; h < (g + 1) * R; ++h) kept.heads.push_back(h);
+  }
+  return kept;
+}
+
+// Rows that come in heads of `size`, of which those in `kept` stay.
+at::Tensor keep_heads(const at::Tensor& rows, const std::vector<int64_t>& kept, int64_t size) {
+  std::vector<int64_t> heads_first = rows.sizes().vec();
+  heads_first[0] = size;
+  heads_first.insert(heads_first.begin(), rows.size(0) / size);
+  return rows.reshape(heads_first).index_select(0, at::tensor(kept, at::kLong)).flatten(0, 1);
+}
+
+// A weight of attention [out, in] or [out] without the heads that go.
+at::Tensor without_heads(const ModelSpec& spec, const std::string& ours, const at::Tensor& weight, const HeadsByHand& kept) {
+  const int64_t K = spec.head_size, Q = spec.num_heads * K, KV = spec.num_kv_heads * K;
+  const auto is = [&](const char* part) { return ours.find(part) != ours.npos; };
+  if (is("attention.out.weight")) return keep_heads(weight.t(), kept.heads, K).t();
+  if (is("attention.q.")) return keep_heads(weight, kept.heads, K);
+  if (is("attention.k.") || is("attention.v.")) return keep_heads(weight, kept.kv_heads, K);
+  if (!is("attention.qkv.")) return weight;
+  if (spec.qkv == QkvLayout::per_head) return keep_heads(weight, kept.heads, 3 * K);
+  return at::cat({keep_heads(weight.slice(0, 0, Q), kept.heads, K), keep_heads(weight.slice(0, Q, Q + KV), kept.kv_heads, K),
+                  keep_heads(weight.slice(0, Q + KV), kept.kv_heads, K)});
+}
+
+at::Tensor without_channels(const std::string& ours, const at::Tensor& weight, const at::Tensor& channels) {
+  const auto is = [&](const char* part) { return ours.find(part) != ours.npos; };
+  const bool writes = is("attention.out.") || is("mlp.down.") || is("pooler.") || is("head_transform.");
+  if (is("attention.q_norm.") || is("attention.k_norm.")) return weight;
+  if (weight.dim() == 1) return writes || is("norm.") ? weight.index_select(0, channels) : weight;
+  const at::Tensor cut = writes ? weight.index_select(0, channels) : weight;
+  return is("attention.out.") || is("mlp.down.") ? cut : cut.index_select(1, channels);
+}
+
+// Where config.json gives no size of a head, a group of heads goes with the channels.
+TEST_P(Shrinking, TheSameChannelsStayInEveryWeightAndTheHeadsThatWriteMost) {
   const ModelSpec spec = read_spec_file(folder_of(GetParam()).string());
   ShrinkPlan plan;
   plan.hidden_size = spec.hidden_size - spec.head_size;
-  if (!problem_of(GetParam(), plan).empty()) plan.num_heads = spec.num_heads - 1;
-  const bool heads_too = plan.num_heads.has_value();
+  const bool heads_too = !problem_of(GetParam(), plan).empty();
+  if (heads_too) plan.num_heads = spec.num_heads - spec.num_heads / spec.num_kv_heads;
+  if (heads_too && spec.num_kv_heads < spec.num_heads) plan.num_kv_heads = spec.num_kv_heads - 1;
+  if (heads_too) plan.hidden_size = *plan.num_heads * spec.head_size;
   const Shrunk shrunk = shrink(GetParam(), plan);
-  ASSERT_EQ(shrunk.student.spec.hidden_size, *plan.hidden_size);
-  ASSERT_EQ(shrunk.student.spec.head_size, spec.head_size);
   const auto found = everything(*shrunk.weights);
   const WeightMap teacher = teacher_weights(GetParam());
   const at::Tensor channels = at::tensor(channels_by_hand(spec, teacher, *plan.hidden_size), at::kLong);
   for (size_t i = 0; i < teacher.rows().size(); ++i) {
     const WeightRow& row = teacher.rows()[i];
-    const bool of_heads = row.ours.find("attention.q") != row.ours.npos || row.ours.find("attention.k.") != row.ours.npos ||
-                          row.ours.find("attention.v.") != row.ours.npos ||
-                          row.ours.find("attention.out.weight") != row.ours.npos;
-    at::Tensor expected = teacher.tensor(i);
-    if (of_heads) {  // a width of heads may be the same number as that of the channels
-      if (heads_too) continue;
-      const bool reads = row.ours.find("attention.out.") == row.ours.npos;
-      if (expected.dim() == 2) expected = in_order(teacher, row.ours).index_select(reads ? 1 : 0, channels);
-      if (row.transform == WeightTransform::transpose) expected = expected.t();
-    } else {
-      for (int64_t axis = 0; axis < expected.dim(); ++axis)
-        if (row.shape[axis] == spec.hidden_size) expected = expected.index_select(axis, channels);
-    }
-    EXPECT_TRUE(at::equal(found.at(row.theirs).to(at::kDouble), expected)) << row.ours;
+    at::Tensor expected = without_channels(row.ours, in_order(teacher, row.ours), channels);
+    if (heads_too && row.ours.find("attention.") != row.ours.npos)
+      expected = without_heads(spec, row.ours, expected, heads_by_hand(spec, teacher, std::stoll(row.ours.substr(7))));
+    const at::Tensor stored = found.at(row.theirs).to(at::kDouble);
+    EXPECT_TRUE(at::equal(row.transform == WeightTransform::transpose ? stored.t() : stored, expected)) << row.ours;
   }
   EXPECT_TRUE(answer(load_double(shrunk)).isfinite().all().item<bool>());
 }

@@ -89,7 +89,8 @@ TEST(Export, AMergedAdapterComputesAnotherModel) {
   const std::string adapter = test_data("adapter/llama").string();
   const Outcome outcome = place.run({"export", model("llama_grouped"), "--out", "merged", "--adapter", adapter});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_NE(place.read("merged/model.safetensors"), "");
+  ASSERT_EQ(place.run({"export", model("llama_grouped"), "--out", "plain"}).exit_code, 0);
+  EXPECT_NE(place.read("merged/model.safetensors"), place.read("plain/model.safetensors"));
   const Outcome seen = place.run({"inspect", "merged"});
   EXPECT_EQ(seen.exit_code, 0) << seen.err;
   expect_refused(place, {"export", model("gpt2_plain"), "--out", "other", "--adapter", adapter}, 65, "adapters of linear layers");

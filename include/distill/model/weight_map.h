@@ -44,10 +44,10 @@ WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& r
 // unread.
 WeightMatch checked_match(const ModelSpec& spec, const std::vector<WeightRow>& rows, const TensorSource& source);
 
-// Every row read from the source. InputError names all missing, extra and misshapen tensors at once before anything is read,
-// then all tensors that are not finite. Values that overflow in a narrower type are counted and warned of by name, or refused.
-// Values that become infinite in the type asked for: told in the log, or an InputError.
+// What becomes of values that are infinite in the type asked for: told in the log, or an InputError.
 enum class Narrowing { warned, refused };
+// Every row read from the source. InputError names all missing, extra and misshapen tensors at once before anything is read,
+// then all tensors that are not finite. Values that overflow in a narrower type are counted and named.
 WeightMap read_weights(const ModelSpec& spec, const TensorSource& source, const LoadOptions& options,
                        Narrowing overflow = Narrowing::warned);
 // Matrices N(0, initializer_range), biases zero, norms one (zero for rms_plus_one), keyed by (seed, their name, element).
