@@ -1,6 +1,5 @@
 // Which channels, heads and feed-forward units of a teacher stay: measured weight by weight, in float64.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include "distill/core/error.h"
 #include "distill/model/shrink.h"
 #include "distill/model/weight_map.h"
-#include "distill/tensor/summary.h"
 
 #include "stored_weight.h"
 #include "weight_axes.h"
