@@ -59,13 +59,12 @@ void sort_surplus(const ModelSpec& spec, const std::vector<TensorMeta>& tensors,
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (taken[i]) continue;
     switch (kind_of_surplus(spec, tensors[i].name)) {
-      case Surplus::buffer:
-        break;
       case Surplus::tied_head:
         match.tied_head = i;
         break;
+      case Surplus::buffer:
       case Surplus::other_head:
-        match.other_heads.push_back(tensors[i].name);
+        match.unread.push_back(tensors[i].name);
         break;
       case Surplus::foreign:
         match.foreign.push_back(tensors[i].name);
@@ -146,7 +145,8 @@ WeightMatch match_weights(const ModelSpec& spec, const std::vector<WeightRow>& r
 
 WeightMatch checked_match(const ModelSpec& spec, const std::vector<WeightRow>& rows, const TensorSource& source) {
   WeightMatch match = match_weights(spec, rows, source.tensors());
-  if (!match.other_heads.empty()) log::info(source.where() + ": not read by this task: " + listed(match.other_heads));
+  if (!match.unread.empty())
+    log::info(source.where() + ": not read, as config.json or the task has no use for it: " + listed(match.unread));
   if (match.fits()) return match;
   std::string found;
   const auto say = [&](const char* what, const std::vector<std::string>& names) {

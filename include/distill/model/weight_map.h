@@ -35,7 +35,8 @@ class WeightMap {
 // Which tensor of a source holds which weight, by all names that checkpoints use (spec.h, checkpoint_names).
 struct WeightMatch {
   std::vector<std::optional<size_t>> places;  // of weight_rows(spec), in source.tensors()
-  std::vector<std::string> missing, misshapen, foreign, other_heads;
+  std::vector<std::string> missing, misshapen, foreign;
+  std::vector<std::string> unread;  // buffers that follow from config.json, heads of other tasks
   std::optional<size_t> tied_head;  // a copy of a head that is the embedding
   bool fits() const { return missing.empty() && misshapen.empty() && foreign.empty(); }
 };
