@@ -88,4 +88,21 @@ inline constexpr ConfigKeys kGemma2Keys = {.num_kv_heads = "num_key_value_heads"
                                            .default_activation = "gelu_pytorch_tanh",
                                            .layer_types = true};
 
+// GPT-2's words for the sizes, which GPT-J kept.
+constexpr ConfigKeys gpt2_keys(double default_attention_dropout) {
+  return {.hidden_size = "n_embd",
+          .intermediate_size = "n_inner",
+          .num_layers = "n_layer",
+          .num_heads = "n_head",
+          .activation = "activation_function",
+          .default_activation = "gelu_new",
+          .norm_eps = "layer_norm_epsilon",
+          .default_norm_eps = 1e-5,
+          .attention_dropout = "attn_pdrop",
+          .default_attention_dropout = default_attention_dropout,
+          .four_times_wider = true};
+}
+// Keys of another class's head that stand in the config.json of both.
+void pass_summary_keys(ConfigReader& config);
+
 }  // namespace distill

@@ -5,6 +5,13 @@
 #include "../families.h"
 
 namespace distill {
+
+void pass_summary_keys(ConfigReader& config) {
+  for (const char* key :
+       {"n_ctx", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"})
+    config.harmless(key);
+}
+
 namespace {
 
 constexpr Architecture kArchitectures[] = {{"GPT2LMHeadModel", Task::causal_lm}};
@@ -48,30 +55,11 @@ void read_facts(ConfigReader& config, ModelSpec& spec) {
   const double scale = spec.attention_scale != 0 ? spec.attention_scale : 1 / std::sqrt(static_cast<double>(spec.head_size));
   for (size_t l = 0; by_depth && l < spec.layers.size(); ++l) spec.layers[l].attention_scale = scale / static_cast<double>(l + 1);
   config.harmless("reorder_and_upcast_attn");  // scores in float32, which ours always are
-  config.harmless("n_ctx");
-  for (const char* summary :
-       {"summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"})
-    config.harmless(summary);  // of a class with another head
+  pass_summary_keys(config);
 }
 
 }  // namespace
 
-const Family kGpt2 = {"gpt2",
-                      kArchitectures,
-                      {.hidden_size = "n_embd",
-                       .intermediate_size = "n_inner",
-                       .num_layers = "n_layer",
-                       .num_heads = "n_head",
-                       .activation = "activation_function",
-                       .default_activation = "gelu_new",
-                       .norm_eps = "layer_norm_epsilon",
-                       .default_norm_eps = 1e-5,
-                       .attention_dropout = "attn_pdrop",
-                       .default_attention_dropout = 0.1,
-                       .four_times_wider = true},
-                      "transformer.",
-                      kBuffers,
-                      read_facts,
-                      names};
+const Family kGpt2 = {"gpt2", kArchitectures, gpt2_keys(0.1), "transformer.", kBuffers, read_facts, names};
 
 }  // namespace distill

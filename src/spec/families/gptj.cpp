@@ -46,29 +46,11 @@ void read_facts(ConfigReader& config, ModelSpec& spec) {
   spec.embedding_dropout = config.number_or("embd_pdrop", 0);
   config.must_be("rotary", true);
   config.must_be("scale_attn_weights", true);
-  config.harmless("n_ctx");
-  for (const char* summary :
-       {"summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"})
-    config.harmless(summary);  // of a class with another head
+  pass_summary_keys(config);
 }
 
 }  // namespace
 
-const Family kGptj = {"gptj",
-                      kArchitectures,
-                      {.hidden_size = "n_embd",
-                       .intermediate_size = "n_inner",
-                       .num_layers = "n_layer",
-                       .num_heads = "n_head",
-                       .activation = "activation_function",
-                       .default_activation = "gelu_new",
-                       .norm_eps = "layer_norm_epsilon",
-                       .default_norm_eps = 1e-5,
-                       .attention_dropout = "attn_pdrop",
-                       .four_times_wider = true},
-                      "transformer.",
-                      kBuffers,
-                      read_facts,
-                      names};
+const Family kGptj = {"gptj", kArchitectures, gpt2_keys(0), "transformer.", kBuffers, read_facts, names};
 
 }  // namespace distill
