@@ -80,6 +80,11 @@ bool learns_from_labels(const Recipe& recipe) {
 }
 
 TaskRules task_rules(const Recipe& recipe, const ModelSpec& student, bool labels_needed) {
+  // One class has probability 1 whatever the weights are; transformers reads such a head as a regression.
+  if (student.task == Task::sequence_classification && student.num_classes < 2)
+    throw InputError({student.architecture, "a classifier of at least 2 classes to train or evaluate",
+                      std::to_string(student.num_classes) + " class",
+                      "Regression is not available yet: choose a model with more classes, or set id2label in config.json.", ""});
   TaskRules rules;
   rules.targets = targets_of(student.task);
   rules.mask_probability = recipe.data.mask_probability.value_or(rules.mask_probability);

@@ -96,5 +96,10 @@ TEST(TaskOfARun, EmbeddingsAreMeasuredAgainstATeacherOfTheirWidth) {
   EXPECT_EQ(why_not_evaluated(classifier(2), std::nullopt), "");
 }
 
+TEST(TaskOfARun, AClassifierOfOneClassIsRefused) {
+  const std::string text = message_of([] { task_rules(Recipe{}, classifier(1), true); });
+  EXPECT_THAT(text, AllOf(HasSubstr("65: "), HasSubstr("at least 2 classes"), HasSubstr("1 class"), HasSubstr("Regression")));
+}
+
 }  // namespace
 }  // namespace distill

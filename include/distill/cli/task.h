@@ -14,7 +14,8 @@ std::optional<Task> task_of(TaskChoice choice);  // empty: auto
 TaskChoice choice_of(Task task);
 inline std::string word_of(Task task) { return std::string(enum_name(choice_of(task))); }
 
-// `labels_needed`: a classifier's rows without a label are dropped.
+// `labels_needed`: a classifier's rows without a label are dropped. InputError for a classifier of one class, which has nothing
+// to learn.
 TaskRules task_rules(const Recipe& recipe, const ModelSpec& student, bool labels_needed);
 // Does a term of the objective read labels?
 bool learns_from_labels(const Recipe& recipe);
