@@ -8,6 +8,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(oniguruma REQUIRED IMPORTED_TARGET oniguruma)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # clang would bring a second OpenMP runtime beside the one of LibTorch: its builds (sanitizers, fuzzing) go without.
   add_library(distill_no_openmp INTERFACE)

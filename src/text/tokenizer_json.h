@@ -19,6 +19,8 @@ struct TokenizerFile {
   bool has_merges = false;
   std::vector<std::pair<std::string, int64_t>> vocab;
   std::vector<std::pair<std::string, std::string>> merges;
+  bool has_pieces = false;
+  std::vector<std::pair<std::string, double>> pieces;  // of Unigram: model.vocab as a list of [token, score]
 };
 
 // InputError names `path` with line and column, or the member that has the wrong form. A vocabulary that is a list (Unigram)

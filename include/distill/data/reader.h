@@ -1,0 +1,50 @@
+// A data file as a sequence of rows in file order, whatever its format. Reading is serial and cheap; what a row means is left to
+// parse(), which many threads may call.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "distill/data/sample.h"
+
+namespace distill {
+
+struct RawRow {
+  std::string text;          // a line of a text file, or a row as one JSON object
+  std::vector<int32_t> ids;  // of a token file
+  int64_t number = 0;        // line or row, from 1
+};
+
+// Where a reader stands: after how many lines or rows, and, where the format can go there directly, at which byte.
+struct ReadPosition {
+  int64_t number = 0;
+  int64_t byte = 0;
+};
+
+struct ReadRules {
+  int64_t vocab_size = 0;   // 0 = unbounded
+  int64_t num_classes = 0;  // above 0: rows of a classifier
+};
+
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  // False at the end. InputError names file and row; Stopped when a signal came.
+  virtual bool next(RawRow& row) = 0;
+  // After the row that next() gave last.
+  virtual ReadPosition position() const = 0;
+  // Goes to a position that position() returned for the same file.
+  virtual void seek(const ReadPosition& position) = 0;
+  virtual Sample parse(RawRow row, const std::string& where) const = 0;
+  // Of the file on disk, for progress.
+  virtual int64_t bytes_read() const = 0;
+  virtual int64_t total_bytes() const = 0;
+};
+
+// By the name's end and the first bytes. InputError names formats that are not available.
+std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path, const ReadRules& rules);
+
+}  // namespace distill
