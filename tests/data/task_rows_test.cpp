@@ -270,7 +270,7 @@ TEST(EncoderRows, KeepTheTokensAroundTheTextWhenCut) {
               ElementsAre(ElementsAre(1, id('c'), id('d'), id('e'), 2), ElementsAre(1, id('f'), id('g'), id('h'), 2),
                           ElementsAre(1, id('i'), 2)));
   EXPECT_THAT(ids_with(recipe_of(9)), ElementsAre(testing::SizeIs(9))) << "no end of sequence is appended";
-  EXPECT_THAT(message_of([&] { documents_of(recipe_of(2)); }), HasSubstr("more than the 2 tokens around every text"));
+  EXPECT_THAT(message_of([&] { ids_with(recipe_of(2)); }), HasSubstr("more than the 2 tokens around every text"));
 }
 
 TEST(ClassRows, AreOneSampleEachWithTheirClassAsTarget) {
