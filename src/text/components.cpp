@@ -215,6 +215,25 @@ WordPieceOptions read_wordpiece_options(const Json& model, const std::string& wh
   return options;
 }
 
+// Files before 2021 name no type; then merges mean BPE, a limit on the length of words means WordPiece, a list of tokens and
+// scores means Unigram, and a vocabulary with an unknown token WordLevel.
+std::string type_by_members(const Json& model, const TokenizerFile& file) {
+  if (file.has_merges) return "BPE";
+  if (find_member(model, "max_input_chars_per_word")) return "WordPiece";
+  if (file.has_pieces) return "Unigram";
+  return file.has_vocab && find_member(model, "unk_token") ? "WordLevel" : "without type or merges";
+}
+
+Unigram read_unigram(const Json& model, TokenizerFile& file, const std::string& where) {
+  if (!file.has_pieces) {
+    throw InputError({where + ".vocab", "a list of tokens and their scores", file.has_vocab ? "an object" : "none", kAdvice, ""});
+  }
+  UnigramOptions options;
+  if (find_member(model, "unk_id")) options.unk_id = json_int(model, "unk_id", where);
+  options.byte_fallback = json_bool_or(model, "byte_fallback", false, where);
+  return Unigram(std::move(file.pieces), options, where);
+}
+
 // BertNormalizer is a sequence of its own; strip_accents follows lowercase where it is null.
 void read_bert_normalizer(const Json& component, const std::string& where, std::vector<NormalizerStep>& steps) {
   const bool lowercase = read_bool(component, "lowercase", where);
@@ -314,15 +333,17 @@ Model read_model(TokenizerFile& file) {
   const std::string where = file.path + ": model";
   const Json& model = json_member(file.tree, "model", file.path);
   if (!model.is_object()) throw InputError({where, "an object", model.type_name(), kAdvice, ""});
-  // Files before 2021 name no type; then merges mean BPE, and a limit on the length of words means WordPiece.
-  const bool limits_words = find_member(model, "max_input_chars_per_word");
-  const std::string type = json_string_or(model, "type",
-                                          file.has_merges ? "BPE"
-                                          : limits_words  ? "WordPiece"
-                                                          : "without type or merges",
-                                          where);
-  if (type != "BPE" && type != "WordPiece") refuse_component(where, "BPE, WordPiece", type);
-  if (!file.has_vocab) throw InputError({where + ".vocab", "an object of tokens and ids", "none", kAdvice, ""});
+  const std::string type = json_string_or(model, "type", type_by_members(model, file), where);
+  if (type == "Unigram") return read_unigram(model, file, where);
+  if (type != "BPE" && type != "WordPiece" && type != "WordLevel")
+    refuse_component(where, "BPE, WordPiece, WordLevel, Unigram", type);
+  if (!file.has_vocab) {
+    throw InputError({where + ".vocab", "an object of tokens and ids", file.has_pieces ? "a list" : "none", kAdvice, ""});
+  }
+  if (type == "WordLevel") {
+    std::string unk_token = json_string(model, "unk_token", where);
+    return WordLevel(TokenTable(std::move(file.vocab), where + ".vocab"), std::move(unk_token), where);
+  }
   if (type == "WordPiece") {
     WordPieceOptions options = read_wordpiece_options(model, where);
     return WordPiece(TokenTable(std::move(file.vocab), where + ".vocab"), std::move(options), where);
