@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Goldens of the text room: tiny tokenizers in the styles of well-known models, and what the `tokenizers` library makes of
-hard strings with them. Writes tests/data/text/. Needs: pip install tokenizers==0.23.3
+hard strings with them. Writes tests/data/text/. Needs: pip install tokenizers==0.23.3 sentencepiece==0.2.3
 
     python3 scripts/goldens/make_text.py [NAME ...]     all, or the named ones
 
@@ -10,6 +10,7 @@ corpus.json   {"library", "strings": [...], "unstable": [[first, last], ...]}
                        "decoded": [...], "skipped": [...], "planes": [hash per 64 code points], ...}
 Offsets are bytes. A hash is FNV-1a (64 bits) over little-endian 32-bit ids, begins and ends.
 """
+import io
 import json
 import random
 import struct
@@ -17,6 +18,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
+import sentencepiece
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -322,6 +324,48 @@ def nfd_bytes():
 
 def nfkc_bytes():
     return bytes_behind(normalizers.NFKC(), pre_tokenizers.Whitespace())
+
+
+_charsmaps = {}
+
+
+def charsmap(rule):
+    """The precompiled character map that a model trained by sentencepiece carries, in base64."""
+    if rule not in _charsmaps:
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TRAINING), model_writer=model, vocab_size=400, character_coverage=1.0, normalization_rule_name=rule, hard_vocab_limit=False, minloglevel=2)
+        state = json.loads(normalizers.Precompiled(precompiled_bytes(model.getvalue())).__getstate__())
+        _charsmaps[rule] = state["precompiled_charsmap"]
+    return _charsmaps[rule]
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+def fields(data):
+    """(number, content) of the length-delimited fields of a protocol buffer."""
+    at = 0
+    while at < len(data):
+        tag, at = varint(data, at)
+        if tag & 7 == 2:
+            size, at = varint(data, at)
+            yield tag >> 3, data[at:at + size]
+            at += size
+        elif tag & 7 == 0:
+            _, at = varint(data, at)
+        else:
+            at += 4 if tag & 7 == 5 else 8
+
+
+def precompiled_bytes(model):
+    normalizer = next(content for number, content in fields(model) if number == 3)
+    return next(content for number, content in fields(normalizer) if number == 2)
 
 
 def write_one(name, made, corpus):

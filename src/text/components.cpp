@@ -84,6 +84,12 @@ MetaspaceStep read_metaspace(const Json& component, const std::string& where) {
   return {replacement, read_prepend_scheme(component, where), json_bool_or(component, "split", true, where)};
 }
 
+FixedLengthStep read_fixed_length(const Json& component, const std::string& where) {
+  const int64_t length = json_int_or(component, "length", 5, where);
+  if (length < 1) throw InputError({where + ".length", "at least one character", std::to_string(length), kAdvice, ""});
+  return {static_cast<size_t>(length)};
+}
+
 void read_pre_tokenizer_step(const Json& component, const std::string& type, const std::string& where,
                              std::vector<PreTokenizerStep>& steps) {
   if (type == "ByteLevel") {
@@ -107,9 +113,19 @@ void read_pre_tokenizer_step(const Json& component, const std::string& type, con
     steps.emplace_back(SplitStep{words_and_symbols(), SplitBehavior::removed, true});
   } else if (type == "WhitespaceSplit") {
     steps.emplace_back(ClassStep{is_white_space, SplitBehavior::removed});
+  } else if (type == "CharDelimiterSplit") {
+    std::string delimiter;
+    append_code_point(delimiter, read_character(component, "delimiter", where));
+    steps.emplace_back(SplitStep{std::move(delimiter), SplitBehavior::removed, false});
+  } else if (type == "UnicodeScripts") {
+    steps.emplace_back(ScriptsStep{});
+  } else if (type == "FixedLength") {
+    steps.emplace_back(read_fixed_length(component, where));
   } else {
-    refuse_component(
-        where, "ByteLevel, Split, Digits, Metaspace, BertPreTokenizer, Punctuation, Whitespace, WhitespaceSplit, Sequence", type);
+    refuse_component(where,
+                     "ByteLevel, Split, CharDelimiterSplit, Digits, Metaspace, BertPreTokenizer, Punctuation, Whitespace, "
+                     "WhitespaceSplit, UnicodeScripts, FixedLength, Sequence",
+                     type);
   }
 }
 
@@ -137,7 +153,11 @@ DecoderStep read_decoder_step(const Json& component, const std::string& type, co
                            read_prepend_scheme(component, where) != PrependScheme::never};
   if (type == "WordPiece")
     return DecodeWordPiece{json_string(component, "prefix", where), read_bool(component, "cleanup", where)};
-  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, Sequence", type);
+  if (type == "BPEDecoder") return DecodeSuffix{json_string(component, "suffix", where)};
+  if (type == "CTC")
+    return DecodeCtc{json_string(component, "pad_token", where), json_string(component, "word_delimiter_token", where),
+                     read_bool(component, "cleanup", where)};
+  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC, Sequence", type);
 }
 
 int32_t checked_id(const Json& id, int64_t num_ids, const std::string& where) {
@@ -258,7 +278,19 @@ void read_normalizer_step(const Json& component, const std::string& type, const 
   if (type == "Lowercase") return void(steps.emplace_back(&append_lowercase));
   if (type == "StripAccents") return void(steps.emplace_back(&drop_combining_mark));
   if (type == "BertNormalizer") return read_bert_normalizer(component, where, steps);
-  refuse_component(where, "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, StripAccents, BertNormalizer, Sequence", type);
+  if (type == "Strip")
+    return void(
+        steps.emplace_back(StripText{read_bool(component, "strip_left", where), read_bool(component, "strip_right", where)}));
+  if (type == "Nmt") return void(steps.emplace_back(&clean_as_nmt));
+  if (type == "ByteLevel") return void(steps.emplace_back(&spell_in_bytes));
+  if (type == "Precompiled") {
+    const std::string map = json_string(component, "precompiled_charsmap", where);
+    return void(steps.emplace_back(Charsmap(map, where + ".precompiled_charsmap")));
+  }
+  refuse_component(where,
+                   "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, Strip, StripAccents, Nmt, ByteLevel, Precompiled, "
+                   "BertNormalizer, Sequence",
+                   type);
 }
 
 AddedToken read_added_token(const Json& entry, const std::string& where) {
