@@ -23,7 +23,7 @@ struct ChatText {
 
 struct ChatRequest {
   Json messages = Json::array();
-  Json tools;      // null: none
+  Json tools;  // null: none
   bool add_generation_prompt = false;
   Json variables;  // null, or an object: further names that the template may read (such as enable_thinking)
 };

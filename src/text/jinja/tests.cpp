@@ -50,6 +50,10 @@ bool is_same(const Value& a, const Value& b) {
   return false;
 }
 
+void check_name(Machine& machine, const Value& value) {
+  if (!is_hashable(value)) machine.fail(std::string("a name cannot be a value of type ") + type_name(value));
+}
+
 template <class Check>
 constexpr TestFunction plain(Check) {
   return [](Machine&, const Value& value, const Arguments&) -> bool { return Check{}(value); };
@@ -88,10 +92,14 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"divisibleby", [](Machine& m, const Value& v, const Arguments& a) { return remainder(m, v, only(m, a)) == 0; }},
       {"sameas", [](Machine& m, const Value& v, const Arguments& a) { return is_same(v, only(m, a)); }},
       {"in", [](Machine& m, const Value& v, const Arguments& a) { return contains(m, only(m, a), v); }},
-      {"filter", [](Machine&, const Value& v, const Arguments&) {
+      {"filter", [](Machine& m, const Value& v, const Arguments&) {
+         check_name(m, v);
          return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes()));
        }},
-      {"test", [](Machine&, const Value& v, const Arguments&) { return v.string() && find_test(v.bytes()); }},
+      {"test", [](Machine& m, const Value& v, const Arguments&) {
+         check_name(m, v);
+         return v.string() && find_test(v.bytes());
+       }},
       {"==", equal}, {"eq", equal}, {"equalto", equal}, {"!=", unequal}, {"ne", unequal}, {"<", less}, {"lt", less},
       {"lessthan", less}, {"<=", less_equal}, {"le", less_equal}, {">", greater}, {"gt", greater}, {"greaterthan", greater},
       {">=", greater_equal}, {"ge", greater_equal}};
