@@ -248,7 +248,7 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
     rows->mask_words = mask_words(tokenizer, limits.vocab_size);
     rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
   }
-  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task);
+  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task, limits.words);
   rules.overflow = recipe.overflow;
   rules.sequence_length =
       limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;

@@ -43,6 +43,7 @@ struct DataRecipe {
   Overflow overflow = Overflow::truncate;
   bool append_eos = true;
   bool assistant_only_loss = true;
+  std::string chat_template;
   std::optional<double> mask_probability;
   VocabularyCheck vocabulary = VocabularyCheck::check;
   bool operator==(const DataRecipe&) const = default;
@@ -62,6 +63,8 @@ struct DataRecipe {
     v(&DataRecipe::append_eos, "append_eos", "causal_lm: end every text and completion with the end-of-sequence token");
     v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
       "loss on the completion or the assistant's turns only; false: on the prompt too");
+    v(&DataRecipe::chat_template, "chat_template",
+      "a .jinja file that writes conversations, in place of the tokenizer's own template; the student's folder gets it");
     v(&DataRecipe::mask_probability, "mask_probability",
       "masked_lm: share of the tokens that are predicted; of these 80 % are hidden, 10 % replaced, 10 % left. Default 0.15")
         .above(0)
