@@ -89,13 +89,11 @@ Kind kind_of(const Json& row, const std::string& where, bool classes) {
   return first->kind;
 }
 
+// A field that is there.
 std::string string_field(const Json& row, const char* name, const std::string& where) {
-  const Json* value = present(row, name);
-  if (!value)
-    refuse_row(where, "\"prompt\" and \"completion\" together", std::string("no \"") + name + "\"",
-               std::string("Add it, or name the field \"text\" if there is only one."));
-  if (value->is_string()) return value->get<std::string>();
-  refuse_row(where, std::string("\"") + name + "\" to be a string", shown(*value), "Correct this line or remove it.");
+  const Json& value = *present(row, name);
+  if (value.is_string()) return value.get<std::string>();
+  refuse_row(where, std::string("\"") + name + "\" to be a string", shown(value), "Correct this line or remove it.");
 }
 
 std::vector<int32_t> integers(const Json& values, const char* name, const std::string& where, int64_t vocab_size,
@@ -124,12 +122,16 @@ std::vector<int32_t> integers(const Json& values, const char* name, const std::s
 
 // Both are texts, or both are lists of messages.
 Sample completion_sample(const Json& row, const std::string& where) {
-  const Json *prompt = present(row, "prompt"), *completion = present(row, "completion");
-  const bool turns = prompt && completion && (prompt->is_array() || completion->is_array());
-  if (!turns) return CompletionSample{string_field(row, "prompt", where), string_field(row, "completion", where)};
-  if (prompt->is_array() != completion->is_array())
+  for (const char* name : {"prompt", "completion"})
+    if (!present(row, name))
+      refuse_row(where, "\"prompt\" and \"completion\" together", std::string("no \"") + name + "\"",
+                 "Add it, or name the field \"text\" if there is only one.");
+  const Json &prompt = *present(row, "prompt"), &completion = *present(row, "completion");
+  if (!prompt.is_array() && !completion.is_array())
+    return CompletionSample{string_field(row, "prompt", where), string_field(row, "completion", where)};
+  if (!prompt.is_array() || !completion.is_array())
     refuse_row(where, "\"prompt\" and \"completion\" to be two texts or two lists of messages",
-               shown(*prompt) + " and " + shown(*completion), "Write both in the same way.");
+               shown(prompt) + " and " + shown(completion), "Write both in the same way.");
   return prompt_completion_row(row, where);
 }
 

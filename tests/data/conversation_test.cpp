@@ -7,6 +7,7 @@
 #include <map>
 
 #include "distill/core/file.h"
+#include "distill/core/random.h"
 
 #include "data/byte_tokenizer.h"
 #include "paths.h"
@@ -83,6 +84,65 @@ TEST(ConversationGoldens, WhatFollowsThePromptIsTheCompletion) {
   }
 }
 
+// Conversations made of what could mislead: markers of templates, blanks, halves of tags, the same text again and again.
+Json random_conversation(uint64_t key) {
+  static const std::vector<std::string> kPieces = {"a",
+                                                   "b",
+                                                   " ",
+                                                   "\n",
+                                                   "\n\n",
+                                                   "<|im_end|>\n",
+                                                   "<|im_start|>assistant\n",
+                                                   "<think>\n",
+                                                   "</think>\n\n",
+                                                   "<",
+                                                   "[INST] ",
+                                                   "x",
+                                                   "</s>",
+                                                   "<|Assistant|>",
+                                                   "|>",
+                                                   "\xEE\x9F\x80",
+                                                   "\xF0\x9F\x98\x80",
+                                                   "<think>",
+                                                   "assistant",
+                                                   "user\n"};
+  uint64_t next = 0;
+  const auto below = [&](size_t end) {
+    return static_cast<size_t>(uniform(random_key({key}), next++) * static_cast<double>(end));
+  };
+  Json messages = Json::array();
+  const size_t count = 2 * (1 + below(4));
+  for (size_t i = 0; i < count; ++i) {
+    std::string content;
+    for (size_t n = below(5); n > 0; --n) content += kPieces[below(kPieces.size())];
+    messages.push_back({{"role", i % 2 ? "assistant" : "user"}, {"content", content}});
+  }
+  return {{"messages", messages}};
+}
+
+TEST(ConversationGoldens, NoContentMovesATurnThatIsFoundWithoutMarks) {
+  for (const auto& [name, twins] : golden()["templates"].items()) {
+    if (name == "content_only") continue;
+    const Json names = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
+    const ChatTemplate marked(twins["marked"].get<std::string>(), "t", names),
+        plain(twins["plain"].get<std::string>(), "t", names);
+    int64_t refused = 0;
+    for (uint64_t key = 0; key < 200; ++key) {
+      const MessagesSample sample = conversation_of(random_conversation(key));
+      // What the generation prompt says already is no part of the answer.
+      if (name == "reasoner" && sample.messages.dump().find("\"assistant\",\"content\":\"<think>\\n") != std::string::npos)
+        continue;
+      const TurnText expected = write_turns(sample, marked, "d:1");
+      try {
+        EXPECT_EQ(write_turns(sample, plain, "d:1").spans, expected.spans) << name << ": " << sample.messages.dump();
+      } catch (const InputError&) {
+        ++refused;
+      }
+    }
+    EXPECT_EQ(refused, 0) << name;
+  }
+}
+
 std::string message_of(const std::function<void()>& action) {
   try {
     action();
@@ -121,9 +181,11 @@ std::string learned(const std::string& line, const DataRecipe& recipe = {}, cons
   const ByteTokenizer tokenizer;
   const RenderRules rules = render_rules(recipe, &tokenizer, 301, task, words_of(source));
   std::string out;
-  for (const Token token : render(row(line), rules, "d.jsonl:3").tokens)
-    for (const char letter : *tokenizer.token_of(token.id()))
+  for (const Token token : render(row(line), rules, "d.jsonl:3").tokens) {
+    const std::string letters = tokenizer.token_of(token.id()).value_or("");
+    for (const char letter : letters)
       out += token.kept() ? static_cast<char>(std::toupper(static_cast<unsigned char>(letter))) : letter;
+  }
   return out;
 }
 

@@ -60,7 +60,8 @@ struct DataRecipe {
       "per row whatever this says");
     v(&DataRecipe::shuffle, "shuffle", "a new order every epoch; false: file order");
     v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length; pieces of a `split` share no token");
-    v(&DataRecipe::append_eos, "append_eos", "causal_lm: end every text and completion with the end-of-sequence token");
+    v(&DataRecipe::append_eos, "append_eos",
+      "causal_lm: end every text and completion with the end-of-sequence token; conversations end as their template ends them");
     v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
       "loss on the completion or the assistant's turns only; false: on the prompt too");
     v(&DataRecipe::chat_template, "chat_template",
