@@ -137,7 +137,7 @@ TEST_F(RecipeFiles, PathsThatAreNotThereAreFoundWithTheirLine) {
   const auto train = write("train.jsonl", "{}\n");
   const std::string yaml = "teacher: {path: " + folder_.string() + "}\nstudent: {path: ~/none}\ndata:\n  train: [" +
                            train.string() + ", " + (folder_ / "more.jsonl").string() + "]\n  eval: " + folder_.string() +
-                           "\ntrain: {length: 1 epoch}\noutput: " + train.string() + "\n";
+                           "\n  chat_template: none.jinja\ntrain: {length: 1 epoch}\noutput: " + train.string() + "\n";
   const auto file = write("r.yaml", yaml);
   const auto missing = missing_files(load_recipe(file, {}));
   const std::string name = file.string();
