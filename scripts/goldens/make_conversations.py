@@ -108,6 +108,13 @@ CONTENT_ONLY = """{% for message in messages %}
 {{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] }}{% endgeneration %}{% else %}{{ message['content'] }}{% endif %}{{ '<|im_end|>\\n' }}
 {% endfor %}"""
 
+# Thoughts come in a field of their own, under any of its names.
+REASONED = """{% for m in messages %}
+{{ '<|im_start|>' + m.role + '\\n' }}{% if m.role == 'assistant' %}{% generation %}{% if m.reasoning_content is defined %}{{ '<think>' + m.reasoning_content + '|' + m.thinking + '</think>' }}{% endif %}{{ m.content + '<|im_end|>\\n' }}{% endgeneration %}{% else %}{{ m.content + '<|im_end|>\\n' }}{% endif %}
+{% endfor %}
+{% if add_generation_prompt %}
+{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+
 MARKED = {
     "chatml": CHATML,
     "default_system": DEFAULT_SYSTEM,
@@ -120,6 +127,7 @@ MARKED = {
     "zephyr": ZEPHYR,
     "gemma": GEMMA,
     "content_only": CONTENT_ONLY,
+    "reasoned": REASONED,
 }
 # Nothing tells for certain where a turn ends: its end is another one when it is the last; the order is turned round; the content
 # is not written, or written twice.
@@ -166,6 +174,8 @@ MORE = {
     "thinking": [{"messages": THOUGHTS}, {"messages": PLAIN["system"], "chat_template_kwargs": {"enable_thinking": False}},
                  {"messages": PLAIN["same"], "chat_template_kwargs": {"enable_thinking": True}},
                  {"messages": THOUGHTS[:2] + turns("b", "c")[1:]}],
+    "reasoned": [{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", **thoughts}]} for thoughts in (
+        {"reasoning": "r"}, {"thinking": "t", "reasoning": "r"}, {"reasoning_content": "c", "thinking": "t"}, {"thinking": None, "reasoning": None})],
     "reasoner": [{"messages": THOUGHTS}],
 }
 PROMPTED = {"chatml", "tools", "thinking", "reasoner", "llama3", "zephyr", "gemma"}
@@ -236,7 +246,7 @@ def completion(row, offsets, blocks, length):
 def cases():
     for template in MARKED:
         for tokenizer in SPECIAL:
-            if template in ("thinking", "tools") and tokenizer == "llama2":
+            if template in ("thinking", "tools", "reasoned") and tokenizer == "llama2":
                 continue
             rows = [{"messages": messages} for name, messages in PLAIN.items() if not (template == "gemma" and name == "system")]
             if template in PROMPTED:

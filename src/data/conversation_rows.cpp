@@ -40,6 +40,20 @@ Json without_nulls(const Json& message) {
   return out;
 }
 
+// The thoughts of a turn have three names; transformers gives them to the template under the two that templates read.
+Json with_reasoning(const Json& message) {
+  for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
+    const Json* reasoning = present(message, name);
+    if (!reasoning) continue;
+    Json out;
+    out["thinking"] = *reasoning;
+    for (const auto& [key, value] : message.items()) out[key] = value;
+    out["reasoning_content"] = *reasoning;
+    return out;
+  }
+  return message;
+}
+
 Json message_of(const Json& turn, const std::string& what, const std::string& where) {
   const Json* role = turn.is_object() ? present(turn, "role") : nullptr;
   if (!role || !role->is_string()) {
@@ -50,7 +64,7 @@ Json message_of(const Json& turn, const std::string& what, const std::string& wh
   }
   Json message = without_nulls(turn);
   if (message.contains("content")) expect_text_parts(message["content"], what, where);
-  return message;
+  return with_reasoning(message);
 }
 
 Json messages_of(const Json& value, const char* name, const std::string& where) {
