@@ -125,8 +125,8 @@ std::string text_or(const Json& row, const char* name, const char* fallback, con
 // Tables have one type per column, so tool schemas, each of another shape, are often kept as JSON text.
 Json tools_of(const Json& row, const std::string& where) {
   const Json* value = present(row, "tools");
-  if (!value || *value == "") return nullptr;
-  const Json tools = value->is_string() ? parse_json(value->get_ref<const std::string&>(), where + ", \"tools\"") : *value;
+  if (!value || (value->is_string() && value->get_ref<const std::string&>().empty())) return nullptr;
+  Json tools = value->is_string() ? parse_json(value->get_ref<const std::string&>(), where + ", \"tools\"") : *value;
   const std::string advice = "Write the tools' JSON schemas: [{\"type\": \"function\", \"function\": {...}}, ...].";
   if (tools.is_null()) return nullptr;
   if (!tools.is_array()) refuse_row(where, "\"tools\" to be a list of tools, or the JSON text of one", shown(tools), advice);

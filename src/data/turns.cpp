@@ -18,7 +18,7 @@ struct Around {
 // A character of the private use area that the text does not hold.
 std::string mark_for(const std::string& text) {
   for (unsigned char last = 0x80; last < 0xC0; ++last) {
-    const std::string mark = std::string("\xEE\x9F") + static_cast<char>(last);
+    std::string mark = std::string("\xEE\x9F") + static_cast<char>(last);
     if (text.find(mark) == std::string::npos) return mark;
   }
   return "";
