@@ -29,7 +29,8 @@ constexpr const char* kFileAdvice = "Take the model's files again from their sou
                         "Change the messages as the template asks; these are its own words.", ""});
     case jinja::Failure::Kind::limit:
       throw InputError({at, "a template that stays within the limits of a render", failure.message, kFileAdvice, ""});
-    case jinja::Failure::Kind::error: break;
+    case jinja::Failure::Kind::error:
+      break;
   }
   throw InputError({at, "a template and a conversation that go together", failure.message,
                     "Check what the template reads of the messages, then the template itself.", ""});
@@ -41,15 +42,20 @@ Value value_of(const Json& json, const std::string& where, size_t& bytes) {
   switch (json.type()) {
     case Json::value_t::null:
     case Json::value_t::discarded:
-    case Json::value_t::binary: return jinja::None{};
-    case Json::value_t::boolean: return json.get<bool>();
-    case Json::value_t::number_integer: return json.get<int64_t>();
+    case Json::value_t::binary:
+      return jinja::None{};
+    case Json::value_t::boolean:
+      return json.get<bool>();
+    case Json::value_t::number_integer:
+      return json.get<int64_t>();
     case Json::value_t::number_unsigned:
       if (json.get<uint64_t>() > uint64_t{INT64_MAX})
         throw InputError({where, "integers of at most 64 bits with sign", json.dump(), "Write the number as a string.", ""});
       return json.get<int64_t>();
-    case Json::value_t::number_float: return json.get<double>();
-    case Json::value_t::string: break;
+    case Json::value_t::number_float:
+      return json.get<double>();
+    case Json::value_t::string:
+      break;
     case Json::value_t::array: {
       auto list = std::make_shared<jinja::List>();
       for (const Json& item : json) list->items.push_back(value_of(item, where, bytes));
@@ -66,7 +72,8 @@ Value value_of(const Json& json, const std::string& where, size_t& bytes) {
     }
   }
   const auto& text = json.get_ref<const std::string&>();
-  if (find_invalid_utf8(text)) throw InputError({where, "text in valid UTF-8", "bytes that are not", "Save the data as UTF-8.", ""});
+  if (find_invalid_utf8(text))
+    throw InputError({where, "text in valid UTF-8", "bytes that are not", "Save the data as UTF-8.", ""});
   bytes += text.size();
   return jinja::make_string(text);
 }
@@ -227,18 +234,19 @@ void add_sources(const Json& config, const std::string& path, Sources& sources) 
     sources["default"] = {templates.get<std::string>(), where};
     return;
   }
-  if (!templates.is_array()) throw InputError({where, "a template, or a list of {name, template}", templates.type_name(), kFileAdvice, ""});
+  if (!templates.is_array())
+    throw InputError({where, "a template, or a list of {name, template}", templates.type_name(), kFileAdvice, ""});
   for (const Json& one : templates) {
     const std::string name = json_string(one, "name", where);
     sources[name] = {json_string(one, "template", where), where + "[" + name + "]"};
   }
 }
 
+NamedSource read_source(const std::filesystem::path& path) { return {read_file(path, jinja::kMaxSourceBytes), path.string()}; }
+
 Sources template_files(const std::filesystem::path& folder) {
   Sources sources;
-  const auto add = [&](const std::string& name, const std::filesystem::path& path) {
-    sources[name] = {read_file(path, jinja::kMaxSourceBytes), path.string()};
-  };
+  const auto add = [&](const std::string& name, const std::filesystem::path& path) { sources[name] = read_source(path); };
   if (std::filesystem::exists(folder / "chat_template.jinja")) add("default", folder / "chat_template.jinja");
   for (const char* name : {"default", "tool_use"}) {
     const std::filesystem::path path = folder / "additional_chat_templates" / (std::string(name) + ".jinja");
@@ -258,9 +266,9 @@ Sources find_sources(const std::filesystem::path& folder, const std::optional<Js
 
 }  // namespace
 
-std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder) {
+std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file) {
   const std::optional<Json> config = read_optional(folder / "tokenizer_config.json");
-  const Sources sources = find_sources(folder, config);
+  const Sources sources = file.empty() ? find_sources(folder, config) : Sources{{"default", read_source(file)}};
   if (sources.empty()) return std::nullopt;
   const auto usual = sources.find("default"), with_tools = sources.find("tool_use");
   if (usual == sources.end())

@@ -86,10 +86,10 @@ Value make_cycler(Machine& machine, const Arguments& arguments) {
 Value make_joiner(Machine& machine, const Arguments& arguments) {
   const Value given = bind(machine, "joiner", arguments, {"sep"})[0];
   const Value separator = given.is_missing() ? machine.text(", ") : given;
-  return std::shared_ptr<const Function>(
-      std::make_shared<Function>(Function{"joiner", [separator, is_first = std::make_shared<bool>(true)](Machine& m, const Arguments&) {
-                                            return std::exchange(*is_first, false) ? m.text("") : separator;
-                                          }}));
+  return std::shared_ptr<const Function>(std::make_shared<Function>(
+      Function{"joiner", [separator, is_first = std::make_shared<bool>(true)](Machine& m, const Arguments&) {
+                 return std::exchange(*is_first, false) ? m.text("") : separator;
+               }}));
 }
 
 Value no_lipsum(Machine& machine, const Arguments&) { machine.fail("the function \"lipsum\" is not available"); }
@@ -98,9 +98,10 @@ Value no_lipsum(Machine& machine, const Arguments&) { machine.fail("the function
 
 Value global_function(const std::string& name) {
   using Call = Value (*)(Machine&, const Arguments&);
-  static const std::map<std::string, Call> kFunctions = {
-      {"range", make_range},       {"dict", make_dict},     {"namespace", make_namespace}, {"raise_exception", raise_exception},
-      {"strftime_now", strftime_now}, {"cycler", make_cycler}, {"joiner", make_joiner},       {"lipsum", no_lipsum}};
+  static const std::map<std::string, Call> kFunctions = {{"range", make_range},          {"dict", make_dict},
+                                                         {"namespace", make_namespace},  {"raise_exception", raise_exception},
+                                                         {"strftime_now", strftime_now}, {"cycler", make_cycler},
+                                                         {"joiner", make_joiner},        {"lipsum", no_lipsum}};
   const auto found = kFunctions.find(name);
   if (found == kFunctions.end()) return {};
   return std::shared_ptr<const Function>(std::make_shared<Function>(Function{name, found->second}));
