@@ -19,10 +19,11 @@ Value make_range(Machine& machine, const Arguments& arguments) {
   const int64_t start = given.size() > 1 ? integer_of(given[0]) : 0, stop = integer_of(given[given.size() > 1]);
   const int64_t step = given.size() > 2 ? integer_of(given[2]) : 1;
   if (step == 0) machine.fail("range() with step 0");
-  const __int128 span = step > 0 ? static_cast<__int128>(stop) - start : static_cast<__int128>(start) - stop;
-  const __int128 stride = step > 0 ? static_cast<__int128>(step) : -static_cast<__int128>(step);
-  const __int128 length = span <= 0 ? 0 : (span - 1) / stride + 1;
-  if (length > kMaxRange) machine.fail_limit("a range of more than 100000 numbers");
+  const bool is_empty = step > 0 ? start >= stop : start <= stop;
+  const uint64_t low = static_cast<uint64_t>(std::min(start, stop)), high = static_cast<uint64_t>(std::max(start, stop));
+  const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : 0 - static_cast<uint64_t>(step);
+  const uint64_t length = is_empty ? 0 : (high - low - 1) / stride + 1;
+  if (length > static_cast<uint64_t>(kMaxRange)) machine.fail_limit("a range of more than 100000 numbers");
   return Range{start, stop, step, static_cast<int64_t>(length)};
 }
 
