@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -46,6 +47,23 @@ std::string finish_hex(const Digest& digest) {
   return hex;
 }
 
+// Reads `count` bytes at `offset`, however many calls that takes.
+void read_exactly(int descriptor, const fs::path& path, uint64_t offset, void* into, uint64_t count) {
+  auto* bytes = static_cast<char*>(into);
+  while (count > 0) {
+    const ssize_t got = ::pread(descriptor, bytes, std::min<uint64_t>(count, uint64_t{1} << 30), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      throw InputError({path.string(), std::to_string(count) + " bytes at offset " + std::to_string(offset),
+                        got == 0 ? "the end of the file" : last_error(),
+                        "The file was cut or changed while it was read: copy it again.", ""});
+    }
+    bytes += got;
+    offset += static_cast<uint64_t>(got);
+    count -= static_cast<uint64_t>(got);
+  }
+}
+
 }  // namespace
 
 ReadFile::ReadFile(const fs::path& path) : path_(path) {
@@ -64,19 +82,7 @@ ReadFile::ReadFile(const fs::path& path) : path_(path) {
 ReadFile::~ReadFile() { ::close(descriptor_); }
 
 void ReadFile::read_at(uint64_t offset, void* into, uint64_t count) const {
-  auto* bytes = static_cast<char*>(into);
-  while (count > 0) {
-    const ssize_t got = ::pread(descriptor_, bytes, std::min<uint64_t>(count, uint64_t{1} << 30), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      throw InputError({path_.string(), std::to_string(count) + " bytes at offset " + std::to_string(offset),
-                        got == 0 ? "the end of the file" : last_error(),
-                        "The file was cut or changed while it was read: copy it again.", ""});
-    }
-    bytes += got;
-    offset += static_cast<uint64_t>(got);
-    count -= static_cast<uint64_t>(got);
-  }
+  read_exactly(descriptor_, path_, offset, into, count);
 }
 
 std::string read_file(const fs::path& path, uint64_t max_bytes) {
@@ -131,6 +137,80 @@ void WriteFile::close() {
   const int descriptor = descriptor_;
   descriptor_ = -1;
   if (::close(descriptor) != 0) fail("closing");
+}
+
+namespace {
+
+constexpr size_t kAppendBuffer = size_t{1} << 18;
+
+int open_growing(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor >= 0) return descriptor;
+  const int error = errno;
+  const Complaint complaint{path.string(), "a file that can be created", std::strerror(error), advice_for(error), ""};
+  if (error == ENOSPC || error == EDQUOT || error == EIO) throw IoError(complaint);
+  throw CreateError(complaint);
+}
+
+}  // namespace
+
+GrowingFile::GrowingFile() : path_("memory"), descriptor_(::memfd_create("distill", MFD_CLOEXEC)) {
+  if (descriptor_ < 0) fail("taking unnamed memory");
+}
+
+GrowingFile::GrowingFile(const fs::path& path) : path_(path), descriptor_(open_growing(path)) {
+  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+  if (end < 0) fail("finding the end");
+  written_ = static_cast<uint64_t>(end);
+}
+
+GrowingFile::GrowingFile(GrowingFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(other.descriptor_), written_(other.written_), buffer_(std::move(other.buffer_)) {
+  other.descriptor_ = -1;
+}
+
+GrowingFile::~GrowingFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void GrowingFile::fail(const std::string& action) const {
+  const int error = errno;
+  throw IoError({path_.string(), action + " to succeed at " + std::to_string(written_) + " bytes", std::strerror(error),
+                 advice_for(error), ""});
+}
+
+void GrowingFile::append(const void* data, uint64_t count) {
+  const auto* bytes = static_cast<const char*>(data);
+  buffer_.insert(buffer_.end(), bytes, bytes + count);
+  if (buffer_.size() >= kAppendBuffer) flush();
+}
+
+void GrowingFile::flush() {
+  size_t done = 0;
+  while (done < buffer_.size()) {
+    const ssize_t put = ::pwrite(descriptor_, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(written_));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("writing");
+    done += static_cast<size_t>(put);
+    written_ += static_cast<uint64_t>(put);
+  }
+  buffer_.clear();
+}
+
+void GrowingFile::sync() {
+  flush();
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP) fail("syncing");  // some mounts cannot
+}
+
+void GrowingFile::cut(uint64_t size) {
+  flush();
+  if (size == written_) return;
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail("cutting");
+  written_ = size;
+}
+
+void GrowingFile::read_at(uint64_t offset, void* into, uint64_t count) const {
+  read_exactly(descriptor_, path_, offset, into, count);
 }
 
 void sync_folder(const fs::path& path) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace distill {
 
@@ -52,6 +53,31 @@ class WriteFile {
   fs::path path_;
   int descriptor_ = -1;
   uint64_t bytes_written_ = 0;
+};
+
+// A file that grows at its end and is read back anywhere, by many threads while nobody appends. Appended bytes are readable
+// after flush(). IoError when the disk is full, InputError when the file was cut behind our back.
+class GrowingFile {
+ public:
+  GrowingFile();  // unnamed memory that behaves like a file
+  explicit GrowingFile(const fs::path& path);
+  ~GrowingFile();
+  GrowingFile(GrowingFile&& other) noexcept;
+  GrowingFile& operator=(GrowingFile&&) = delete;
+
+  uint64_t size() const { return written_ + buffer_.size(); }
+  void append(const void* data, uint64_t count);
+  void flush();
+  void sync();              // flush and fsync
+  void cut(uint64_t size);  // drops what lies beyond
+  void read_at(uint64_t offset, void* into, uint64_t count) const;
+
+ private:
+  [[noreturn]] void fail(const std::string& action) const;
+  fs::path path_;
+  int descriptor_ = -1;
+  uint64_t written_ = 0;
+  std::vector<char> buffer_;
 };
 
 // Writes under a temporary name in the same folder, syncs, renames, syncs the folder.

@@ -36,9 +36,4 @@ Sample parse_json_row(const std::string& line, const std::string& where, int64_t
 // The line itself is the document. InputError when it is not UTF-8.
 Sample parse_text_row(std::string line, const std::string& where);
 
-enum class FileKind { json_lines, text };
-// By the name's end, and by the first bytes for packed files under a plain name. InputError names formats that are not
-// available yet.
-FileKind file_kind(const std::filesystem::path& path);
-
 }  // namespace distill

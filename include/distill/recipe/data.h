@@ -45,6 +45,7 @@ struct DataRecipe {
   bool assistant_only_loss = true;
   std::optional<double> mask_probability;
   VocabularyCheck vocabulary = VocabularyCheck::check;
+  std::string prepared = "auto";
   bool operator==(const DataRecipe&) const = default;
 
   template <class Visit>
@@ -67,6 +68,11 @@ struct DataRecipe {
         .above(0)
         .below(1);
     v(&DataRecipe::vocabulary, "vocabulary", "`assume_same` skips the comparison of teacher's and student's vocabularies");
+    v(&DataRecipe::prepared, "prepared",
+      "where tokenised rows are kept for the next start: `auto` = `.prepared` beside the run, for sources of 8 MiB or more; "
+      "`none` = "
+      "nowhere; or a folder")
+        .may_change();
   }
 };
 
