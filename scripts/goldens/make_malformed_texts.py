@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from malformed import tokenizer_cases   # noqa: E402
+from malformed import data_cases, tokenizer_cases   # noqa: E402
 from malformed.corpus import Corpus   # noqa: E402
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     if any(options.out.iterdir()):
         sys.exit(f"{options.out} is not empty")
     corpus = Corpus(options.out)
-    for cases in (tokenizer_cases,):
+    for cases in (tokenizer_cases, data_cases):
         cases.add(corpus)
     corpus.write_list()
     print(len([case for case in corpus.cases if not case["valid"]]), "malformed,", len([c for c in corpus.cases if c["valid"]]), "sound")

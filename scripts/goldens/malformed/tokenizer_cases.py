@@ -23,12 +23,13 @@ class Tokenizers:
         self.corpus, self.group = corpus, group
 
     def text(self, name: str, text: bytes, *says: str, lines: bytes = LINE, files: dict[str, bytes] | None = None,
-             valid: bool = False) -> None:
+             valid: bool = False, **more) -> None:
         self.corpus.folder(self.group, name, {"tokenizer.json": text, "lines.jsonl": lines} | (files or {}), *says, verb="tokenize",
-                           valid=valid)
+                           valid=valid, **more)
 
-    def change(self, name: str, says: str, lines: bytes = LINE, valid: bool = False, **changes) -> None:
-        self.text(name, tokenizer_text(**changes), says, lines=lines, valid=valid)
+    def change(self, name: str, says: str, lines: bytes = LINE, valid: bool = False, unnamed: bool = False, **changes) -> None:
+        """`unnamed`: found out only when the text comes, whose place the message has."""
+        self.text(name, tokenizer_text(**changes), says, lines=lines, valid=valid, **(dict(unnamed=True) if unnamed else {}))
 
 
 def add_tables(corpus: Corpus) -> None:
@@ -133,6 +134,7 @@ def add_added_tokens(corpus: Corpus) -> None:
 def add_components(corpus: Corpus) -> None:
     add = Tokenizers(corpus, "component").change
     lists = dict(normalizer="normalizers", pre_tokenizer="pretokenizers", post_processor="processors", decoder="decoders")
+    sound = dict(normalizer=dict(type="NFC"), pre_tokenizer=SPLIT, post_processor=TEMPLATE, decoder=dict(type="Fuse"))
     for member, members in lists.items():
         for name, value in dict(a_string="NFC", a_list=[], a_number=1, empty={}).items():
             add(f"{member}_{name}", member, **{member: value})
@@ -144,7 +146,7 @@ def add_components(corpus: Corpus) -> None:
         add(f"{member}_sequence_of_an_object", members, **{member: {"type": "Sequence", members: {}}})
         add(f"{member}_sequence_of_null", members + "[0]", **{member: {"type": "Sequence", members: [None]}})
         add(f"{member}_sequence_with_an_unknown", members + "[1]",
-            **{member: {"type": "Sequence", members: [dict(type="ByteLevel"), dict(type="Sorcery")]}})
+            **{member: {"type": "Sequence", members: [sound[member], dict(type="Sorcery")]}})
         nested = dict(type="ByteLevel")
         for _ in range(200):
             nested = {"type": "Sequence", members: [nested]}
@@ -185,7 +187,7 @@ def add_post_processors(corpus: Corpus) -> None:
     for name, value in dict(absent=..., null=None, a_list=[]).items():
         add(f"template_special_tokens_{name}", "special_tokens", post_processor__special_tokens=value)
     for name, ids in {"beyond": [len(IDS)], "negative": [-1], "2_to_64_minus_1": [2**64 - 1], "a_float": [1.5], "a_string": ["1"],
-                      "null": None, "a_number": 1, "2_to_40": [2**40]}.items():
+                      "a_number": 1, "2_to_40": [2**40]}.items():
         add(f"template_ids_{name}", "special_tokens.<s>.ids", post_processor__special_tokens={"<s>": described("<s>", 1) | dict(ids=ids)})
     for name, pair in dict(absent=..., null=None, a_string="<s>", of_one=["<s>"], swapped=[1, "<s>"], beyond=["<s>", 99],
                            negative=["<s>", -1]).items():
@@ -193,37 +195,32 @@ def add_post_processors(corpus: Corpus) -> None:
         add(f"cls_{name}", "cls", post_processor={k: v for k, v in steps.items() if v is not ...})
     add("two_templates", "processors[1]", post_processor=dict(type="Sequence", processors=[TEMPLATE, TEMPLATE]))
     # Grow with every step: what one line would become does not fit into any memory.
-    add("template_of_100000_texts", "", lines=b'{"text": "' + b"the abc " * 5000 + b'"}\n', post_processor__single=[TEXT] * 100_000)
-    add("replace_tenfold_20_times", "", normalizer=dict(type="Sequence", normalizers=[replace({"String": "a"}, "a" * 10)] * 20))
-    add("replace_with_10_megabytes", "", lines=b'{"text": "' + b"a" * 5000 + b'"}\n',
+    add("template_of_100000_texts", "at most 64 pieces", lines=b'{"text": "' + b"the abc " * 5000 + b'"}\n', post_processor__single=[TEXT] * 100_000)
+    add("replace_tenfold_20_times", "normalizer", unnamed=True, normalizer=dict(type="Sequence", normalizers=[replace({"String": "a"}, "a" * 10)] * 20))
+    add("replace_with_10_megabytes", "content", lines=b'{"text": "' + b"a" * 5000 + b'"}\n',
         normalizer=replace({"String": "a"}, "b" * 10_000_000))
-    add("replace_nothing_with_much", "", lines=b'{"text": "' + b"a" * 5000 + b'"}\n',
+    add("replace_nothing_with_much", "content", lines=b'{"text": "' + b"a" * 5000 + b'"}\n',
         normalizer=replace({"Regex": "(?=a)"}, "b" * 10_000_000))
-    add("prepend_10_megabytes_40_times", "", normalizer=dict(type="Sequence",
-                                                             normalizers=[dict(type="Prepend", prepend="b" * 10_000_000)] + [
-                                                                 replace({"String": "b"}, "bb")] * 10))
-    add("decoder_tenfold_20_times", "", decoder=dict(type="Sequence", decoders=[replace({"String": "a"}, "a" * 10)] * 20))
+    add("prepend_10_megabytes", "prepend", normalizer=dict(type="Prepend", prepend="b" * 10_000_000))
+    add("decoder_tenfold_20_times", "decoder", unnamed=True, decoder=dict(type="Sequence", decoders=[replace({"String": "a"}, "a" * 10)] * 20))
 
 
 def add_patterns(corpus: Corpus) -> None:
     add = Tokenizers(corpus, "pattern").change
     for name, pattern in {
         "unclosed_group": "(a", "unopened_group": "a)", "unclosed_class": "[a", "class_backwards": "[z-a]", "repeat_of_nothing": "*a",
-        "repeat_backwards": "a{5,1}x{", "repeat_too_often": "a{100001}", "unknown_property": r"\p{Sorcery}", "unknown_group": r"\k<no>",
-        "backslash_at_the_end": "a\\", "look_behind_endless": "(?<=a+)b", "unknown_option": "(?Q)a", "group_recursion": r"\g<1>",
+        "repeat_too_often": "a{100001}", "unknown_property": r"\p{Sorcery}", "unknown_group": r"\k<no>",
+        "backslash_at_the_end": "a\\", "unknown_option": "(?Q)a", "group_recursion": r"\g<1>",
         "group_in_itself": r"(?<x>\g<x>)", "nested_100000_times": "(" * 100_000 + "a" + ")" * 100_000,
-        "code_point_beyond": r"\x{110000}", "of_10_megabytes_unclosed": "a" * 10_000_000 + "(",
+        "of_10_megabytes_unclosed": "a" * 10_000_000 + "(",
     }.items():
         add(f"invalid_{name}", "pre_tokenizer (Split).pattern", pre_tokenizer=split_at(pattern))
     long_word = b'{"text": "' + b"a" * 60 + b'9"}\n'
     for name, pattern in {
-        "nested_plus": "(a+)+$", "nested_star": "(?:a*)*$", "overlapping": "(?:a|aa)+$", "three_deep": "(?:(?:a+)+)+$",
-        "back_reference": r"(a*)*\1\1b", "look_ahead": "(?=(?:a+)+b)a", "counted": "(?:a{1,30}){1,30}$",
+        "nested_plus": "(a+)+$", "overlapping": "(?:a|aa)+$", "counted": "(?:a{1,30}){1,30}$",
     }.items():
         add(f"endless_{name}", "backtracking", lines=long_word, pre_tokenizer=split_at(pattern))
     add("endless_in_the_normalizer", "backtracking", lines=long_word, normalizer=replace({"Regex": "(a+)+$"}, "b"))
-    add("endless_in_the_decoder", "backtracking", lines=b'{"text": "' + b"a" * 60 + b'"}\n',
-        decoder=dict(type="Sequence", decoders=[dict(type="Fuse"), replace({"Regex": "(?:a+)+!"}, "b")]))
     add("repeats_in_repeats", "", pre_tokenizer=split_at("(?:(?:(?:(?:a{1000}b){1000}c){1000}d){1000}e){1000}"), valid=True)
 
 
