@@ -125,7 +125,7 @@ def first_difference(tokenizer, texts, program, folder):
     expected = [(text, row) for text, row in expected if row]
     lines = "".join(json.dumps({"text": text}) + "\n" for text, _ in expected)
     done = subprocess.run([program, "tokenize", "--model", str(folder)], input=lines, capture_output=True, text=True)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = [json.loads(line) for line in done.stdout.split("\n") if line]
     for (text, (ids, decoded)), row in zip(expected, rows):
         if row["input_ids"] != ids:
             return f"ids of {text!r}:\n  library {ids}\n  distill {row['input_ids']}"

@@ -73,13 +73,6 @@ TEST(JsonRow, ARowOfTwoKindsIsRefused) {
   EXPECT_THAT(refusal(R"({"text": "a", "labels": [1]})"), HasSubstr("\"text\" and \"labels\" in one row"));
 }
 
-TEST(JsonRow, WhatComesLaterIsRefusedByName) {
-  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": "a"}]})"),
-              HasSubstr("\"messages\", which is not available yet"));
-  EXPECT_THAT(refusal(R"({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]})"),
-              HasSubstr("a list of messages, which is not available yet"));
-}
-
 Sample class_row(const std::string& line) { return parse_json_row(line, "d.jsonl:3", 100, 4); }
 
 TEST(JsonRow, AClassifiersRowHasOneClassUnderEitherName) {
@@ -156,25 +149,6 @@ TEST(TextRow, BytesThatAreNotUtf8AreRefusedWithTheirColumn) {
   EXPECT_THAT(refused("a\xe2\x82"), HasSubstr("d.txt:3:2"));         // cut
   const std::string good = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80";
   EXPECT_EQ(std::get<TextSample>(parse_text_row(good, "d.txt:3")).text, good);
-}
-
-TEST(FileKind, GoesByTheEnding) {
-  const ScratchFolder folder;
-  EXPECT_EQ(file_kind(folder.write("a.jsonl", "")), FileKind::json_lines);
-  EXPECT_EQ(file_kind(folder.write("a.JSON", "")), FileKind::json_lines);
-  EXPECT_EQ(file_kind(folder.write("a.txt", "x")), FileKind::text);
-}
-
-TEST(FileKind, FormatsOfLaterAreRefusedByName) {
-  const ScratchFolder folder;
-  for (const char* name : {"a.jsonl.gz", "a.jsonl.zst", "a.parquet", "a.bin", "a.npy", "a.arrow", "a.csv"}) {
-    EXPECT_THAT(message_of([&] { file_kind(folder.write(name, "x")); }), AllOf(HasSubstr(name), HasSubstr("not available yet")))
-        << name;
-  }
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("a.md", "x")); }), HasSubstr("the ending .md"));
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("b.jsonl", "\x1f\x8b\x08\x01")); }), HasSubstr("a gzip file"));
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("c.jsonl", "PAR1....")); }), HasSubstr("a Parquet file"));
-  EXPECT_THAT(message_of([&] { file_kind("absent.jsonl"); }), HasSubstr("absent.jsonl"));
 }
 
 LineReader reader_of(const std::string& text, size_t step) {
