@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Goldens of the text room: tiny tokenizers in the styles of well-known models, and what the `tokenizers` library makes of
-hard strings with them. Writes tests/data/text/. Needs: pip install tokenizers==0.23.3
+hard strings with them. Writes tests/data/text/. Needs: pip install tokenizers==0.23.3 sentencepiece==0.2.3
 
     python3 scripts/goldens/make_text.py [NAME ...]     all, or the named ones
 
@@ -10,13 +10,17 @@ corpus.json   {"library", "strings": [...], "unstable": [[first, last], ...]}
                        "decoded": [...], "skipped": [...], "planes": [hash per 64 code points], ...}
 Offsets are bytes. A hash is FNV-1a (64 bits) over little-endian 32-bit ids, begins and ends.
 """
+import base64
+import io
 import json
 import random
 import struct
 import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 
+import sentencepiece
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -324,6 +328,165 @@ def nfkc_bytes():
     return bytes_behind(normalizers.NFKC(), pre_tokenizers.Whitespace())
 
 
+_charsmaps = {}
+
+
+def sentencepiece_model(**options):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TRAINING), model_writer=model, vocab_size=600, character_coverage=1.0, hard_vocab_limit=False, num_threads=1, minloglevel=2, **options)
+    return model.getvalue()
+
+
+def charsmap(rule):
+    """The precompiled character map that a model trained by sentencepiece carries, in base64."""
+    if rule not in _charsmaps:
+        _charsmaps[rule] = base64.b64encode(precompiled_bytes(sentencepiece_model(normalization_rule_name=rule))).decode()
+    return _charsmaps[rule]
+
+
+def small_charsmap():
+    """The same from rules of our own: the real ones have 300 kB. Deletions, growth, marks that compose, a prefix that wins."""
+    rules = {"\u00e9": "e", "e\u0301": "\u00e9", "\uff21": "A", "\ufb01": "fi", "\u2460": "(1)", "\u2026": "...", "\u00ad": "", "\u200b": "", "\r\n": "\n", "\n": " ", "\t": " ", "\u00a0": " ", "\u3000": " ", "\u304b\u3099": "\u304c",
+             "x": "ks", "x\u0301": "\u1e8b", "n\u0303": "\u00f1", "\U0001f600": ":)", "\u4f60\u597d": "\u60a8", "\u0645": "\u0645\u0645", "\u212b": "\u00e5", "a\u0323\u0302": "\u1ead", "\ufdfa": "\u0635\u0644\u0649 \u0627\u0644\u0644\u0647"}
+    codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+        file.write("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in rules.items()))
+        file.flush()
+        return normalizers.Precompiled(precompiled_bytes(sentencepiece_model(normalization_rule_tsv=file.name)))
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+def fields(data):
+    """(number, content) of the length-delimited fields of a protocol buffer."""
+    at = 0
+    while at < len(data):
+        tag, at = varint(data, at)
+        if tag & 7 == 2:
+            size, at = varint(data, at)
+            yield tag >> 3, data[at:at + size]
+            at += size
+        elif tag & 7 == 0:
+            _, at = varint(data, at)
+        else:
+            at += 4 if tag & 7 == 5 else 8
+
+
+def precompiled_bytes(model):
+    normalizer = next(content for number, content in fields(model) if number == 3)
+    return next(content for number, content in fields(normalizer) if number == 2)
+
+
+def train_unigram(tokenizer, size, special):
+    tokenizer.train_from_iterator(TRAINING * 2, trainers.UnigramTrainer(vocab_size=size, show_progress=False, special_tokens=special, unk_token="<unk>"))
+    return tokenizer
+
+
+def t5():
+    t = Tokenizer(models.Unigram())
+    t.normalizer = small_charsmap()
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")])
+    t.decoder = decoders.Metaspace(prepend_scheme="always")
+    train_unigram(t, 700, ["<pad>", "</s>", "<unk>"])
+    t.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return t, {"tokenizer_config.json": {"eos_token": "</s>"}}
+
+
+def xlmr():
+    """The pieces, scores and character map of a model of sentencepiece, in the order that XLM-R's converter gives them."""
+    model = sentencepiece.SentencePieceProcessor(model_proto=sentencepiece_model(normalization_rule_name="nmt_nfkc"))
+    pieces = [(model.id_to_piece(i), model.get_score(i)) for i in range(3, model.get_piece_size())]
+    t = Tokenizer(models.Unigram([("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *pieces, ("<mask>", 0.0)], 3, False))
+    t.normalizer = normalizers.Sequence([normalizers.Precompiled(base64.b64decode(charsmap("nmt_nfkc"))), normalizers.Replace(Regex(" {2,}"), " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    t.decoder = decoders.Metaspace(prepend_scheme="always")
+    t.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", AddedToken("<mask>", lstrip=True, normalized=True)])
+    t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return t, {}
+
+
+def albert():
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.Sequence([normalizers.Replace("``", '"'), normalizers.Replace("''", '"'), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), small_charsmap(), normalizers.Replace(Regex(" {2,}"), " ")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    t.decoder = decoders.Metaspace(prepend_scheme="always")
+    train_unigram(t, 500, ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"])
+    t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return t, {}
+
+
+def unigram_bytes():
+    """Unknown characters as bytes, a whole text in one piece, offsets without white space."""
+    t = Tokenizer(models.Unigram())
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    t.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    train_unigram(t, 700, ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)])
+    data = json.loads(t.to_str())
+    data["model"]["byte_fallback"] = True
+    data["pre_tokenizer"]["split"] = False
+    data["added_tokens"] = data["added_tokens"][:1]
+    t = Tokenizer.from_str(json.dumps(data))
+    t.post_processor = processors.ByteLevel(trim_offsets=True, add_prefix_space=True)
+    return t, {}
+
+
+def unigram_ties():
+    """Every way to cut a word sums up to the same but for rounding: scores have to be read and added as the library does."""
+    random.seed(11)
+    letters = {c: struct.unpack("f", struct.pack("f", -random.uniform(2, 14)))[0] for c in "abcdehilnorstu 0123456789"}
+    pieces = dict(letters)
+    for text in TRAINING[:8] + ["abababaab", "aaaa", "lalala", "0123456789"]:
+        for size in (2, 3, 4, 5):
+            for part in (text[i:i + size] for i in range(len(text) - size + 1)):
+                if all(c in letters for c in part):
+                    pieces[part] = sum(letters[c] for c in part)
+    t = Tokenizer(models.Unigram([("<unk>", 0.0), *sorted(pieces.items())], 0, False))
+    t.post_processor = processors.ByteLevel(trim_offsets=True, add_prefix_space=False)
+    return t, {}
+
+
+def words():
+    t = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    t.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.Strip(True, False), normalizers.Lowercase()])
+    t.pre_tokenizer = pre_tokenizers.Whitespace()
+    t.train_from_iterator(TRAINING, trainers.WordLevelTrainer(vocab_size=300, show_progress=False, special_tokens=["<unk>", "<s>"]))
+    t.add_tokens([AddedToken("New York", normalized=True)])
+    t.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return t, {}, lambda d: d["model"].pop("type")
+
+
+def characters():
+    """One character a token, in the style of CTC models: | between words."""
+    t = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    t.normalizer = normalizers.Sequence([normalizers.Strip(False, True), normalizers.Replace(" ", "|")])
+    t.pre_tokenizer = pre_tokenizers.FixedLength(length=1)
+    t.decoder = decoders.CTC(pad_token="<pad>", word_delimiter_token="|", cleanup=True)
+    t.train_from_iterator(TRAINING, trainers.WordLevelTrainer(vocab_size=200, show_progress=False, special_tokens=["<pad>", "<unk>"]))
+    return t, {}
+
+
+def suffixed():
+    """The byte alphabet from a normalizer, pieces between a delimiter, suffixes of words for the decoder."""
+    t = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"))
+    t.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.ByteLevel()])
+    t.pre_tokenizer = pre_tokenizers.CharDelimiterSplit("\u0120")
+    t.decoder = decoders.BPEDecoder(suffix="</w>")
+    train(t, 600, special_tokens=["<unk>"], end_of_word_suffix="</w>", initial_alphabet=alphabet())
+    return t, {}
+
+
+def script_bytes():
+    return bytes_behind(normalizers.Nmt(), pre_tokenizers.UnicodeScripts(), pre_tokenizers.FixedLength(length=7))
+
+
 def write_one(name, made, corpus):
     tokenizer, beside, edit = (*made, None) if len(made) == 2 else made
     folder = HERE / name
@@ -361,7 +524,7 @@ def main():
     HERE.mkdir(parents=True, exist_ok=True)
     corpus = HARD + random_strings(140)
     (HERE / "corpus.json").write_text(json.dumps({"library": "tokenizers " + tokenizers.__version__, "strings": corpus, "unstable": [r for r in unstable_ranges() if r[0] < 0x10000]}, separators=(",", ":")))
-    for make in (gpt2, llama3, qwen2, llama2, added, pieces, metaspace, mapped, bert, bert_cased, wordpieces, bert_bytes, bert_bytes_spaces, stripped_bytes, nfd_bytes, nfkc_bytes):
+    for make in (gpt2, llama3, qwen2, llama2, added, pieces, metaspace, mapped, bert, bert_cased, wordpieces, bert_bytes, bert_bytes_spaces, stripped_bytes, nfd_bytes, nfkc_bytes, t5, xlmr, albert, unigram_bytes, unigram_ties, words, characters, suffixed, script_bytes):
         if sys.argv[1:] and make.__name__ not in sys.argv[1:]:
             continue
         print(make.__name__, file=sys.stderr)

@@ -80,7 +80,7 @@ EvalEvent evaluate_recipe(const Recipe& wished) {
   const auto rows = load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                               data_limits(plan, teacher_spec, vocabulary,
                                           task_rules(recipe, plan.spec, /*labels_needed=*/!teacher), chat_words_of(recipe, plan)),
-                              static_cast<uint64_t>(recipe.train.seed));
+                              static_cast<uint64_t>(recipe.train.seed), prepared_place(recipe));
   const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
   return evaluate(answers_of(*student), teacher.get(), *rows,
                   {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary, plan.spec.task});

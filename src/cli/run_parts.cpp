@@ -214,6 +214,14 @@ DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec
 
 ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
 
+PreparedPlace prepared_place(const Recipe& recipe) {
+  const bool automatic = recipe.data.prepared == "auto";
+  if (recipe.data.prepared == "none" || (automatic && recipe.output.empty())) return {};
+  if (!automatic) return {recipe.data.prepared, /*min_bytes=*/0};
+  const fs::path output = recipe.output;
+  return {(output.filename().empty() ? output.parent_path() : output).parent_path() / ".prepared"};
+}
+
 std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPlan& student,
                                            const std::optional<ModelSpec>& teacher, const Tokenizer* tokenizer,
                                            const DataLimits& limits) {
@@ -223,7 +231,8 @@ std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPl
     log::warn("data.eval is not used: " + reason);
     return nullptr;
   }
-  return load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer, limits, static_cast<uint64_t>(recipe.train.seed));
+  return load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer, limits, static_cast<uint64_t>(recipe.train.seed),
+                   prepared_place(recipe));
 }
 
 int64_t count_updates(const Duration& length, const UpdateStream& stream) {

@@ -44,8 +44,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
     return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words);
   };
   const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
-  const auto rows =
-      load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)), seed);
+  const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)),
+                              seed, prepared_place(recipe));
   const auto eval_rows = load_eval_rows(recipe, student_plan, teacher_spec, tokenizer.get(), limits(!teacher));
   UpdateStream stream(rows, stream_options(recipe, device));
   const int64_t total_updates = count_updates(recipe.train.length, stream);

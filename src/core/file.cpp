@@ -204,6 +204,7 @@ void GrowingFile::sync() {
 
 void GrowingFile::cut(uint64_t size) {
   flush();
+  if (size == written_) return;
   if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail("cutting");
   written_ = size;
 }

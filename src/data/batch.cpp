@@ -38,7 +38,7 @@ class BatchWriter {
         kept_(batch.kept_N.mutable_data_ptr<int64_t>()),
         kept_targets_(batch.kept_targets_N.mutable_data_ptr<int64_t>()) {}
 
-  void write_row(int64_t b, std::span<const StoredDocument> documents, uint64_t noise_key) {
+  void write_row(int64_t b, const std::vector<DocumentView>& documents, uint64_t noise_key) {
     int64_t at = b * length_;
     auto& lengths = batch_.document_lengths.emplace_back();
     for (size_t number = 0; number < documents.size(); ++number) {
@@ -53,7 +53,7 @@ class BatchWriter {
   }
 
  private:
-  void write_tokens(int64_t at, int64_t number, const StoredDocument& document) {
+  void write_tokens(int64_t at, int64_t number, const DocumentView& document) {
     for (size_t t = 0; t < document.length; ++t, ++at) {
       ids_[at] = document.tokens[t].id();
       positions_[at] = static_cast<int64_t>(t);
@@ -62,7 +62,7 @@ class BatchWriter {
     }
   }
 
-  void write_targets(int64_t b, int64_t at, const StoredDocument& document, uint64_t noise_key) {
+  void write_targets(int64_t b, int64_t at, const DocumentView& document, uint64_t noise_key) {
     switch (rows_.task.targets) {
       case Targets::next_token:
         for (size_t t = 0; t + 1 < document.length; ++t)
@@ -117,10 +117,12 @@ TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bo
   batch.kept_N = at::empty({num_kept}, options);
   batch.kept_targets_N = at::empty({num_kept}, options);
   BatchWriter writer(batch, length, rows);
+  RowBuffer buffer;
   for (int64_t b = 0; b < num_rows; ++b) {
     const KeyedRow& member = members[static_cast<size_t>(b)];
     batch.row_keys_B.mutable_data_ptr<int64_t>()[b] = member.key;
-    writer.write_row(b, rows.documents(member.place), random_key({noise_seed, kMaskStream, static_cast<uint64_t>(member.key)}));
+    writer.write_row(b, rows.read(member.place, buffer),
+                     random_key({noise_seed, kMaskStream, static_cast<uint64_t>(member.key)}));
   }
   return batch;
 }

@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "distill/core/error.h"
-#include "distill/core/file.h"
 #include "distill/core/stop.h"
+#include "distill/data/bytes.h"
 
 namespace distill {
 namespace {
@@ -36,8 +36,8 @@ size_t read_stdin(char* into, size_t count) {
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
 
-LineReader::LineReader(std::string name, ReadBytes read, int64_t total_bytes)
-    : name_(std::move(name)), read_(std::move(read)), total_bytes_(total_bytes) {}
+LineReader::LineReader(std::string name, ReadBytes read, int64_t total_bytes, ReadPosition start)
+    : name_(std::move(name)), read_(std::move(read)), number_(start.number), total_bytes_(total_bytes), start_byte_(start.byte) {}
 
 bool LineReader::fill() {
   check_stop();
@@ -79,23 +79,18 @@ bool LineReader::next_row(Line& line) {
   if (!next(line)) return false;
   if (!is_blank(line.text)) return true;
   Line after;
-  while (next(after)) {
+  for (ReadPosition before = here(); next(after); before = here()) {
     if (is_blank(after.text)) continue;
     held_ = std::move(after);
+    before_held_ = before;
     return true;
   }
   return false;
 }
 
 LineReader lines_of_file(const std::filesystem::path& path) {
-  auto file = std::make_shared<ReadFile>(path);
-  const auto read = [file, offset = uint64_t{0}](char* into, size_t count) mutable {
-    const uint64_t taken = std::min<uint64_t>(count, file->size() - offset);
-    file->read_at(offset, into, taken);
-    offset += taken;
-    return static_cast<size_t>(taken);
-  };
-  return {path.string(), read, static_cast<int64_t>(file->size())};
+  const std::shared_ptr<ByteSource> file = open_bytes(path);
+  return {path.string(), [file](char* into, size_t count) { return file->read(into, count); }, file->total_bytes()};
 }
 
 LineReader lines_of_stdin() { return {"stdin", read_stdin}; }

@@ -1,19 +1,13 @@
-// Files to rows: lines are read in order by one thread, parsed and tokenised in chunks by a few, and packed in order again.
-#include <unistd.h>
-
+// Sources to rows: prepared one by one, packed, counted, and refused when nothing is left to learn.
 #include <algorithm>
 #include <chrono>
-#include <deque>
-#include <future>
-#include <thread>
 
 #include "distill/core/error.h"
-#include "distill/core/file.h"
 #include "distill/core/log.h"
 #include "distill/core/random.h"
-#include "distill/core/stop.h"
 #include "distill/core/units.h"
 #include "distill/data/order.h"
+#include "distill/data/prepare.h"
 #include "distill/data/rows.h"
 
 namespace distill {
@@ -21,146 +15,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kChunkBytes = size_t{1} << 18;
-constexpr size_t kMaxWorkers = 8;
 constexpr double kTruncatedWarningShare = 0.05;
 
-struct Chunk {
-  std::vector<Line> lines;
-};
-
-struct RenderedChunk {
-  std::vector<Document> pieces;  // with something kept
-  DataCounts counts;             // documents, dropped, truncated, split
-};
-
-// What turns a line into documents: everything that does not change from line to line.
-struct LineRules {
-  FileKind kind = FileKind::json_lines;
-  RenderRules render;
-  int64_t sequence_length = 0;
-  Overflow overflow = Overflow::truncate;
-  std::string file;
-};
-
-RenderedChunk render_chunk(const Chunk& chunk, const LineRules& rules) {
-  const TaskRules& task = rules.render.task;
-  RenderedChunk out;
-  for (const Line& line : chunk.lines) {
-    const std::string where = rules.file + ":" + std::to_string(line.number);
-    const Sample sample = rules.kind == FileKind::text
-                              ? parse_text_row(line.text, where)
-                              : parse_json_row(line.text, where, rules.render.vocab_size, task.num_classes);
-    Document document = render(sample, rules.render, where);
-    ++out.counts.documents;
-    const bool too_long = static_cast<int64_t>(document.tokens.size()) > rules.sequence_length;
-    if (too_long) ++(rules.overflow == Overflow::truncate ? out.counts.truncated : out.counts.split);
-    for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow, task.targets)) {
-      if (num_kept(piece, task) > 0)
-        out.pieces.push_back(std::move(piece));
-      else
-        ++out.counts.dropped;
-    }
-  }
-  return out;
+void add_counts(DataCounts& total, const DataCounts& more) {
+  total.documents += more.documents;
+  total.dropped += more.dropped;
+  total.truncated += more.truncated;
+  total.split += more.split;
 }
-
-// In a text file blank lines only part the documents; in JSON Lines one inside the file is a broken row.
-bool next_line(LineReader& lines, FileKind kind, Line& line) {
-  if (kind == FileKind::json_lines) return lines.next_row(line);
-  while (lines.next(line))
-    if (!is_blank(line.text)) return true;
-  return false;
-}
-
-Chunk read_chunk(LineReader& lines, FileKind kind) {
-  Chunk chunk;
-  size_t bytes = 0;
-  for (Line line; bytes < kChunkBytes && next_line(lines, kind, line);) {
-    bytes += line.text.size();
-    chunk.lines.push_back(std::move(line));
-  }
-  return chunk;
-}
-
-// The transient line on a terminal; gone when loading ends, however it ends.
-class LoadingStatus {
- public:
-  LoadingStatus(std::string label, int64_t total_bytes)
-      : label_(std::move(label)), total_bytes_(total_bytes), on_(::isatty(STDERR_FILENO) == 1) {}
-  ~LoadingStatus() {
-    if (shown_) log::set_status_line("");
-  }
-  LoadingStatus(const LoadingStatus&) = delete;
-  LoadingStatus& operator=(const LoadingStatus&) = delete;
-
-  void update(int64_t bytes) {
-    const auto now = Clock::now();
-    if (!on_ || total_bytes_ == 0 || now - last_ < std::chrono::milliseconds(500)) return;
-    last_ = now;
-    shown_ = true;
-    log::set_status_line(label_ + ": tokenizing, " + std::to_string(100 * bytes / total_bytes_) + " %");
-  }
-
- private:
-  std::string label_;
-  int64_t total_bytes_;
-  bool on_, shown_ = false;
-  Clock::time_point last_ = Clock::now();
-};
-
-class SourceLoader {
- public:
-  SourceLoader(Rows& rows, const LineRules& rules, bool packing) : rows_(rows), rules_(rules), packing_(packing) {}
-
-  // Chunks are absorbed in the order of the file, so rows, and the first error, do not depend on the threads.
-  void load(const fs::path& path, const std::string& label) {
-    LineReader lines = lines_of_file(path);
-    LoadingStatus status(label, lines.total_bytes());
-    std::deque<std::future<RenderedChunk>> in_flight;
-    const size_t workers = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkers);
-    for (Chunk chunk = read_chunk(lines, rules_.kind); !chunk.lines.empty(); chunk = read_chunk(lines, rules_.kind)) {
-      check_stop();
-      if (in_flight.size() == workers) absorb_front(in_flight);
-      in_flight.push_back(std::async(std::launch::async, [this, work = std::move(chunk)] { return render_chunk(work, rules_); }));
-      status.update(lines.bytes_read());
-    }
-    while (!in_flight.empty()) absorb_front(in_flight);
-  }
-
- private:
-  void absorb_front(std::deque<std::future<RenderedChunk>>& in_flight) {
-    std::future<RenderedChunk> front = std::move(in_flight.front());
-    in_flight.pop_front();
-    absorb(front.get());
-  }
-
-  void absorb(const RenderedChunk& chunk) {
-    SourceRows& source = rows_.sources.back();
-    for (const Document& document : chunk.pieces) {
-      const StoredDocument stored = rows_.store.add(document, rules_.render.task);
-      pack(source.rows, source.documents.size(), stored, rules_.sequence_length, packing_);
-      source.documents.push_back(stored);
-      note_fingerprint(document);
-    }
-    rows_.counts.documents += chunk.counts.documents;
-    rows_.counts.dropped += chunk.counts.dropped;
-    rows_.counts.truncated += chunk.counts.truncated;
-    rows_.counts.split += chunk.counts.split;
-  }
-
-  void note_fingerprint(const Document& document) {
-    const auto hash = [](const auto& values) {
-      return hash_text({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
-    };
-    rows_.fingerprint = random_key({rows_.fingerprint, hash(document.tokens), hash(document.labels)});
-    if (document.row_class) rows_.fingerprint = random_key({rows_.fingerprint, static_cast<uint64_t>(*document.row_class)});
-  }
-
-  Rows& rows_;
-  const LineRules& rules_;
-  bool packing_;
-};
 
 void count_epoch(Rows& rows, uint64_t seed) {
   const EpochOrder order(rows, seed, 0, /*shuffle=*/false);
@@ -221,6 +83,17 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
             " tokens and were cut. Raise data.sequence_length, or set data.overflow: split to use all of them.");
 }
 
+PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, const DataLimits& limits) {
+  PrepareRules rules;
+  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task, limits.words);
+
+  rules.overflow = recipe.overflow;
+  rules.sequence_length =
+      limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;
+  rules.read = {limits.vocab_size, limits.task.num_classes, rules.render.eos, rules.sequence_length};
+  return rules;
+}
+
 void check_weight(const SourceRecipe& source, const std::string& name) {
   if (source.weight > 0 && source.weight <= 1e6) return;
   throw RecipeError({name + " (" + source.path + ")", "a weight above 0 and at most 1000000", number_text(source.weight),
@@ -238,27 +111,25 @@ std::string DataCounts::text() const {
 }
 
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
-                                      const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed) {
+                                      const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed,
+                                      const PreparedPlace& place) {
   const auto start = Clock::now();
   const bool evaluation = name == "data.eval";
   auto rows = std::make_shared<Rows>();
-  LineRules rules;
   rows->task = limits.task;
   if (limits.task.targets == Targets::masked_tokens) {
     rows->mask_words = mask_words(tokenizer, limits.vocab_size);
     rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
   }
-  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task, limits.words);
-  rules.overflow = recipe.overflow;
-  rules.sequence_length =
-      limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;
+  const PrepareRules rules = prepare_rules(recipe, tokenizer, limits);
   const bool packing = recipe.packing && !limits.task.one_document_per_row();
   for (const SourceRecipe& source : sources) {
     check_weight(source, name);
-    rules.kind = file_kind(source.path);
-    rules.file = source.path;
-    rows->sources.emplace_back().weight = evaluation ? 1 : source.weight;
-    SourceLoader(*rows, rules, packing).load(source.path, name + " " + source.path);
+    PreparedSource prepared = prepare_source(source.path, rules, place, name + " " + source.path);
+    SourceRows& added = rows->sources.emplace_back(SourceRows{std::move(prepared.store), {}, evaluation ? 1 : source.weight});
+    added.rows = pack(added.store.documents(), rules.sequence_length, packing);
+    rows->fingerprint = random_key({rows->fingerprint, prepared.state.hash});
+    add_counts(rows->counts, prepared.state.counts);
   }
   count_epoch(*rows, seed);
   if (rows->counts.rows == 0) refuse_nothing_left(sources, name, *rows, rules.sequence_length);

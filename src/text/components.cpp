@@ -84,6 +84,12 @@ MetaspaceStep read_metaspace(const Json& component, const std::string& where) {
   return {replacement, read_prepend_scheme(component, where), json_bool_or(component, "split", true, where)};
 }
 
+FixedLengthStep read_fixed_length(const Json& component, const std::string& where) {
+  const int64_t length = json_int_or(component, "length", 5, where);
+  if (length < 1) throw InputError({where + ".length", "at least one character", std::to_string(length), kAdvice, ""});
+  return {static_cast<size_t>(length)};
+}
+
 void read_pre_tokenizer_step(const Json& component, const std::string& type, const std::string& where,
                              std::vector<PreTokenizerStep>& steps) {
   if (type == "ByteLevel") {
@@ -107,9 +113,19 @@ void read_pre_tokenizer_step(const Json& component, const std::string& type, con
     steps.emplace_back(SplitStep{words_and_symbols(), SplitBehavior::removed, true});
   } else if (type == "WhitespaceSplit") {
     steps.emplace_back(ClassStep{is_white_space, SplitBehavior::removed});
+  } else if (type == "CharDelimiterSplit") {
+    std::string delimiter;
+    append_code_point(delimiter, read_character(component, "delimiter", where));
+    steps.emplace_back(SplitStep{std::move(delimiter), SplitBehavior::removed, false});
+  } else if (type == "UnicodeScripts") {
+    steps.emplace_back(ScriptsStep{});
+  } else if (type == "FixedLength") {
+    steps.emplace_back(read_fixed_length(component, where));
   } else {
-    refuse_component(
-        where, "ByteLevel, Split, Digits, Metaspace, BertPreTokenizer, Punctuation, Whitespace, WhitespaceSplit, Sequence", type);
+    refuse_component(where,
+                     "ByteLevel, Split, CharDelimiterSplit, Digits, Metaspace, BertPreTokenizer, Punctuation, Whitespace, "
+                     "WhitespaceSplit, UnicodeScripts, FixedLength, Sequence",
+                     type);
   }
 }
 
@@ -137,7 +153,11 @@ DecoderStep read_decoder_step(const Json& component, const std::string& type, co
                            read_prepend_scheme(component, where) != PrependScheme::never};
   if (type == "WordPiece")
     return DecodeWordPiece{json_string(component, "prefix", where), read_bool(component, "cleanup", where)};
-  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, Sequence", type);
+  if (type == "BPEDecoder") return DecodeSuffix{json_string(component, "suffix", where)};
+  if (type == "CTC")
+    return DecodeCtc{json_string(component, "pad_token", where), json_string(component, "word_delimiter_token", where),
+                     read_bool(component, "cleanup", where)};
+  refuse_component(where, "ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC, Sequence", type);
 }
 
 int32_t checked_id(const Json& id, int64_t num_ids, const std::string& where) {
@@ -215,6 +235,25 @@ WordPieceOptions read_wordpiece_options(const Json& model, const std::string& wh
   return options;
 }
 
+// Files before 2021 name no type; then merges mean BPE, a limit on the length of words means WordPiece, a list of tokens and
+// scores means Unigram, and a vocabulary with an unknown token WordLevel.
+std::string type_by_members(const Json& model, const TokenizerFile& file) {
+  if (file.has_merges) return "BPE";
+  if (find_member(model, "max_input_chars_per_word")) return "WordPiece";
+  if (file.has_pieces) return "Unigram";
+  return file.has_vocab && find_member(model, "unk_token") ? "WordLevel" : "without type or merges";
+}
+
+Unigram read_unigram(const Json& model, TokenizerFile& file, const std::string& where) {
+  if (!file.has_pieces) {
+    throw InputError({where + ".vocab", "a list of tokens and their scores", file.has_vocab ? "an object" : "none", kAdvice, ""});
+  }
+  UnigramOptions options;
+  if (find_member(model, "unk_id")) options.unk_id = json_int(model, "unk_id", where);
+  options.byte_fallback = json_bool_or(model, "byte_fallback", false, where);
+  return Unigram(std::move(file.pieces), options, where);
+}
+
 // BertNormalizer is a sequence of its own; strip_accents follows lowercase where it is null.
 void read_bert_normalizer(const Json& component, const std::string& where, std::vector<NormalizerStep>& steps) {
   const bool lowercase = read_bool(component, "lowercase", where);
@@ -239,7 +278,19 @@ void read_normalizer_step(const Json& component, const std::string& type, const 
   if (type == "Lowercase") return void(steps.emplace_back(&append_lowercase));
   if (type == "StripAccents") return void(steps.emplace_back(&drop_combining_mark));
   if (type == "BertNormalizer") return read_bert_normalizer(component, where, steps);
-  refuse_component(where, "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, StripAccents, BertNormalizer, Sequence", type);
+  if (type == "Strip")
+    return void(
+        steps.emplace_back(StripText{read_bool(component, "strip_left", where), read_bool(component, "strip_right", where)}));
+  if (type == "Nmt") return void(steps.emplace_back(&clean_as_nmt));
+  if (type == "ByteLevel") return void(steps.emplace_back(&spell_in_bytes));
+  if (type == "Precompiled") {
+    const std::string map = json_string(component, "precompiled_charsmap", where);
+    return void(steps.emplace_back(Charsmap(map, where + ".precompiled_charsmap")));
+  }
+  refuse_component(where,
+                   "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, Strip, StripAccents, Nmt, ByteLevel, Precompiled, "
+                   "BertNormalizer, Sequence",
+                   type);
 }
 
 AddedToken read_added_token(const Json& entry, const std::string& where) {
@@ -314,15 +365,17 @@ Model read_model(TokenizerFile& file) {
   const std::string where = file.path + ": model";
   const Json& model = json_member(file.tree, "model", file.path);
   if (!model.is_object()) throw InputError({where, "an object", model.type_name(), kAdvice, ""});
-  // Files before 2021 name no type; then merges mean BPE, and a limit on the length of words means WordPiece.
-  const bool limits_words = find_member(model, "max_input_chars_per_word");
-  const std::string type = json_string_or(model, "type",
-                                          file.has_merges ? "BPE"
-                                          : limits_words  ? "WordPiece"
-                                                          : "without type or merges",
-                                          where);
-  if (type != "BPE" && type != "WordPiece") refuse_component(where, "BPE, WordPiece", type);
-  if (!file.has_vocab) throw InputError({where + ".vocab", "an object of tokens and ids", "none", kAdvice, ""});
+  const std::string type = json_string_or(model, "type", type_by_members(model, file), where);
+  if (type == "Unigram") return read_unigram(model, file, where);
+  if (type != "BPE" && type != "WordPiece" && type != "WordLevel")
+    refuse_component(where, "BPE, WordPiece, WordLevel, Unigram", type);
+  if (!file.has_vocab) {
+    throw InputError({where + ".vocab", "an object of tokens and ids", file.has_pieces ? "a list" : "none", kAdvice, ""});
+  }
+  if (type == "WordLevel") {
+    std::string unk_token = json_string(model, "unk_token", where);
+    return WordLevel(TokenTable(std::move(file.vocab), where + ".vocab"), std::move(unk_token), where);
+  }
   if (type == "WordPiece") {
     WordPieceOptions options = read_wordpiece_options(model, where);
     return WordPiece(TokenTable(std::move(file.vocab), where + ".vocab"), std::move(options), where);

@@ -13,6 +13,8 @@
 #include "post_process.h"
 #include "pre_tokenize.h"
 #include "tokenizer_json.h"
+#include "unigram.h"
+#include "wordlevel.h"
 #include "wordpiece.h"
 
 namespace distill {
@@ -21,7 +23,7 @@ namespace distill {
 // resets them on every call, and here data.sequence_length decides.
 void check_version(const TokenizerFile& file);
 
-using Model = std::variant<Bpe, WordPiece>;
+using Model = std::variant<Bpe, WordPiece, Unigram, WordLevel>;
 // Takes the vocabulary and the merges out of the file.
 Model read_model(TokenizerFile& file);
 Normalizer read_normalizer(const TokenizerFile& file);

@@ -1,5 +1,6 @@
 #include "decode.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -105,7 +106,19 @@ void decode(const DecodeMetaspace& step, Tokens& tokens, RegexScratch&) {
   }
 }
 
+// Nothing is found before every character and at the end.
+std::string put_between_characters(std::string_view text, std::string_view content) {
+  std::string out(content);
+  for (size_t at = 0; at < text.size();) {
+    const size_t num_bytes = code_point_at(text, at).num_bytes;
+    out.append(text.substr(at, num_bytes)).append(content);
+    at += num_bytes;
+  }
+  return out;
+}
+
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  if (from.empty()) return void(text = put_between_characters(text, to));
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
@@ -127,6 +140,21 @@ void decode(const DecodeWordPiece& step, Tokens& tokens, RegexScratch&) {
       token.insert(token.begin(), ' ');
     if (step.cleanup) clean_up(token);
   }
+}
+
+void decode(const DecodeSuffix& step, Tokens& tokens, RegexScratch&) {
+  for (std::string& token : tokens) replace_all(token, step.suffix, &token == &tokens.back() ? "" : " ");
+}
+
+void decode(const DecodeCtc& step, Tokens& tokens, RegexScratch&) {
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+  for (std::string& token : tokens) {
+    replace_all(token, step.pad_token, "");
+    if (!step.cleanup) continue;
+    clean_up(token);
+    replace_all(token, step.word_delimiter_token, " ");
+  }
+  std::erase(tokens, "");
 }
 
 }  // namespace

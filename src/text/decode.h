@@ -1,5 +1,5 @@
 // Decoders: from the spellings of tokens back to text.
-// Here: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, and sequences of them.
+// Here: ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, WordPiece, BPEDecoder, CTC, and sequences of them.
 #pragma once
 
 #include <string>
@@ -30,8 +30,16 @@ struct DecodeWordPiece {
   std::string prefix;  // of tokens that continue a word; the others get a space before them
   bool cleanup;        // no spaces before punctuation and English contractions, in each token by itself
 };
-using DecoderStep =
-    std::variant<DecodeByteLevel, DecodeByteFallback, FuseTokens, StripTokens, ReplaceInTokens, DecodeMetaspace, DecodeWordPiece>;
+struct DecodeSuffix {
+  std::string suffix;  // of tokens that end a word: a space, but nothing at the end
+};
+struct DecodeCtc {
+  std::string pad_token;  // is nothing; equal tokens without one between them are one
+  std::string word_delimiter_token;
+  bool cleanup;  // as WordPiece's; only then are the delimiters spaces
+};
+using DecoderStep = std::variant<DecodeByteLevel, DecodeByteFallback, FuseTokens, StripTokens, ReplaceInTokens, DecodeMetaspace,
+                                 DecodeWordPiece, DecodeSuffix, DecodeCtc>;
 
 class Decoder {
  public:

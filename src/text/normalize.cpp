@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "byte_level.h"
 #include "frozen_classes.h"
 #include "unicode.h"
 
@@ -27,6 +28,8 @@ void apply_step(const ReplaceText& step, AlignedText& text, RegexScratch& scratc
   replace(text, step.pattern, step.content, scratch);
 }
 void apply_step(RewriteCharacter rewrite, AlignedText& text, RegexScratch&) { rewrite_characters(text, rewrite); }
+void apply_step(StripText ends, AlignedText& text, RegexScratch&) { strip(text, ends); }
+void apply_step(const Charsmap& map, AlignedText& text, RegexScratch&) { map.apply(text); }
 
 }  // namespace
 
@@ -50,6 +53,19 @@ void drop_combining_mark(std::string& out, char32_t c) {
   if (!is_combining_mark(c)) append_code_point(out, c);
 }
 
+void clean_as_nmt(std::string& out, char32_t c) {
+  const bool control = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                     c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+  if (!control) append_code_point(out, space ? U' ' : c);
+}
+
+void spell_in_bytes(std::string& out, char32_t c) {
+  std::string utf8;
+  append_code_point(utf8, c);
+  for (const char byte : utf8) out += spell_byte(static_cast<uint8_t>(byte));
+}
+
 void rewrite_characters(AlignedText& text, RewriteCharacter rewrite) {
   std::optional<Rewriter> out;
   std::string rewritten;
@@ -71,6 +87,19 @@ void rewrite_characters(AlignedText& text, RewriteCharacter rewrite) {
   if (!out) return;
   out->copy(copied, text.text.size());
   text = out->take();
+}
+
+void strip(AlignedText& text, StripText ends) {
+  size_t begin = 0, end = text.text.size();
+  while (ends.left && begin < end && is_white_space(code_point_at(text.text, begin).value))
+    begin += code_point_at(text.text, begin).num_bytes;
+  while (ends.right && end > begin && is_white_space(code_point_before(text.text, end).value))
+    end -= code_point_before(text.text, end).num_bytes;
+  if (begin == 0 && end == text.text.size()) return;
+  text.make_explicit();
+  Rewriter out(text);
+  out.copy(begin, end);
+  text = out.take();
 }
 
 void prepend(AlignedText& text, std::string_view prefix) {

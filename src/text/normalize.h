@@ -1,6 +1,6 @@
 // Normalizers: what happens to the text between non-normalized added tokens before it is split.
-// Here: NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, StripAccents, BertNormalizer (as the steps that it consists of),
-// and sequences of them.
+// Here: NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, Strip, StripAccents, Nmt, ByteLevel, Precompiled, BertNormalizer (as
+// the steps that it consists of), and sequences of them.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aligned_text.h"
+#include "charsmap.h"
 #include "normal_forms.h"
 #include "pattern.h"
 
@@ -22,13 +23,19 @@ struct ReplaceText {
 };
 // Appends what stands for a character: nothing, itself, or others. All are aligned with it.
 using RewriteCharacter = void (*)(std::string& out, char32_t c);
-using NormalizerStep = std::variant<NormalForm, PrependText, ReplaceText, RewriteCharacter>;
+struct StripText {
+  bool left;
+  bool right;
+};
+using NormalizerStep = std::variant<NormalForm, PrependText, ReplaceText, RewriteCharacter, StripText, Charsmap>;
 
 // The rewritings; lower case is append_lowercase() of unicode.h.
 void clean_character(std::string& out, char32_t c);       // control characters go, white space becomes a space
 void set_apart_if_chinese(std::string& out, char32_t c);  // spaces on both sides of a CJK ideograph
 void drop_nonspacing_mark(std::string& out, char32_t c);
 void drop_combining_mark(std::string& out, char32_t c);
+void clean_as_nmt(std::string& out, char32_t c);    // other control characters go, other white space becomes a space
+void spell_in_bytes(std::string& out, char32_t c);  // in the byte alphabet
 
 class Normalizer {
  public:
@@ -45,5 +52,7 @@ void prepend(AlignedText& text, std::string_view prefix);
 // What is put in a match's place is aligned with the last character of the match.
 void replace(AlignedText& text, const Pattern& pattern, std::string_view content, RegexScratch& scratch);
 void rewrite_characters(AlignedText& text, RewriteCharacter rewrite);
+// Takes white space off the ends.
+void strip(AlignedText& text, StripText ends);
 
 }  // namespace distill

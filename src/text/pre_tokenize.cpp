@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "byte_level.h"
+#include "frozen_scripts.h"
 #include "normalize.h"
 #include "unicode.h"
 
@@ -134,6 +135,42 @@ void PreTokenizer::apply(const MetaspaceStep& step, PieceScratch& scratch) const
     } else {
       scratch.next_pieces.push_back(whole(copy));
     }
+  }
+  scratch.pieces.swap(scratch.next_pieces);
+}
+
+void PreTokenizer::apply(const ScriptsStep&, PieceScratch& scratch) const {
+  for (const Piece& piece : scratch.pieces) {
+    const std::string_view text = piece.text();
+    Script last = Script::any;
+    size_t begin = 0;
+    for (size_t at = 0; at < text.size();) {
+      const CodePoint point = code_point_at(text, at);
+      const Script script = script_of(point.value);
+      if (script != Script::any && script != last) {
+        if (last != Script::any) push(scratch.next_pieces, piece, begin, at);
+        begin = at;
+        last = script;
+      }
+      at += point.num_bytes;
+    }
+    if (last != Script::any) push(scratch.next_pieces, piece, begin, text.size());
+  }
+  scratch.pieces.swap(scratch.next_pieces);
+}
+
+void PreTokenizer::apply(const FixedLengthStep& step, PieceScratch& scratch) const {
+  for (const Piece& piece : scratch.pieces) {
+    const std::string_view text = piece.text();
+    size_t begin = 0, count = 0;
+    for (size_t at = 0; at < text.size();) {
+      at += code_point_at(text, at).num_bytes;
+      if (++count < step.length) continue;
+      push(scratch.next_pieces, piece, begin, at);
+      begin = at;
+      count = 0;
+    }
+    push(scratch.next_pieces, piece, begin, text.size());
   }
   scratch.pieces.swap(scratch.next_pieces);
 }

@@ -1,5 +1,6 @@
 // Pre-tokenizers: how a normalized text is cut into the pieces that the model sees one at a time.
-// Here: ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, Metaspace, and sequences of them.
+// Here: ByteLevel, Split, CharDelimiterSplit, Digits, Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, Metaspace,
+// UnicodeScripts, FixedLength, and sequences of them.
 #pragma once
 
 #include <deque>
@@ -32,7 +33,12 @@ struct MetaspaceStep {
   PrependScheme prepend;
   bool split;
 };
-using PreTokenizerStep = std::variant<SplitStep, ByteLevelStep, ClassStep, MetaspaceStep>;
+// Splits where the script changes; spaces belong to what is before them, and those at the start are lost.
+struct ScriptsStep {};
+struct FixedLengthStep {
+  size_t length;  // characters
+};
+using PreTokenizerStep = std::variant<SplitStep, ByteLevelStep, ClassStep, MetaspaceStep, ScriptsStep, FixedLengthStep>;
 
 // What the pieces of one text need to live: rewritten texts, and buffers that are used again.
 struct PieceScratch {
@@ -62,6 +68,8 @@ class PreTokenizer {
   void apply(const ByteLevelStep& step, PieceScratch& scratch) const;
   void apply(const ClassStep& step, PieceScratch& scratch) const;
   void apply(const MetaspaceStep& step, PieceScratch& scratch) const;
+  void apply(const ScriptsStep& step, PieceScratch& scratch) const;
+  void apply(const FixedLengthStep& step, PieceScratch& scratch) const;
 
   std::vector<PreTokenizerStep> steps_;
   Regex gpt2_words_;

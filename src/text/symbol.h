@@ -5,7 +5,7 @@
 
 namespace distill {
 
-// A token and how many bytes of the piece it covers.
+// A token and how many bytes of the piece it covers; 0: those that the token before it covers.
 struct Symbol {
   int32_t id;
   uint32_t num_bytes;

@@ -39,6 +39,23 @@ TokenTable::TokenTable(std::vector<std::pair<std::string, int64_t>> tokens, cons
   }
 }
 
+TokenTable TokenTable::of_list(std::vector<std::string> tokens, const std::string& where) {
+  TokenTable table;
+  if (tokens.size() > static_cast<size_t>(kMaxTokenId)) {
+    throw InputError({where, "at most " + std::to_string(kMaxTokenId) + " tokens", std::to_string(tokens.size()),
+                      "Take the file again from its source.", ""});
+  }
+  table.tokens_.reserve(tokens.size());
+  table.ids_.reserve(tokens.size());
+  for (std::string& token : tokens) {
+    const auto id = static_cast<int32_t>(table.tokens_.size());
+    table.tokens_.emplace_back(std::move(token), id);
+    table.ids_[table.tokens_.back().first] = id;
+    table.index_by_id_.push_back(id);
+  }
+  return table;
+}
+
 std::optional<int32_t> TokenTable::find(std::string_view token) const {
   const auto found = ids_.find(token);
   return found == ids_.end() ? std::nullopt : std::optional<int32_t>(found->second);

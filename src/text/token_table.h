@@ -18,6 +18,8 @@ class TokenTable {
   TokenTable() = default;
   // InputError names `where`, the token, and what is wrong: an id out of range, or one that two tokens share.
   TokenTable(std::vector<std::pair<std::string, int64_t>> tokens, const std::string& where);
+  // The id of a token is its place. Of equal tokens the last is found, and each id has its name.
+  static TokenTable of_list(std::vector<std::string> tokens, const std::string& where);
   TokenTable(TokenTable&&) = default;
   TokenTable& operator=(TokenTable&&) = default;
 

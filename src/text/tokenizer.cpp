@@ -23,6 +23,7 @@ struct Scratch {
   PieceScratch pieces;
   BpeScratch bpe;
   std::string word;  // of WordPiece
+  UnigramScratch unigram;
   std::vector<Section> raw_sections;
   std::vector<Section> sections;
   std::vector<Symbol> symbols;
@@ -99,6 +100,7 @@ class TokenizerOfFile : public Tokenizer {
   std::optional<std::string> spelling_for_decoder(int32_t id) const;
 
   void encode_piece(std::string_view piece, Scratch& scratch) const;
+  SpaceCounts spaces_of(int32_t id, std::string_view covered) const;
 
   Model model_;
   Normalizer normalizer_;
@@ -117,6 +119,7 @@ class TokenizerOfFile : public Tokenizer {
   AddedTokenMatcher raw_matcher_;
   AddedTokenMatcher normalized_matcher_;
   std::vector<SpaceCounts> spaces_;  // by id; empty when offsets are not trimmed
+  int32_t text_spelled_id_ = -1;
   mutable ScratchPool pool_;
 };
 
@@ -167,6 +170,7 @@ void TokenizerOfFile::prepare_added_tokens() {
 
 void TokenizerOfFile::prepare_spaces() {
   if (!post_processor_.trims_offsets()) return;
+  if (const auto* unigram = std::get_if<Unigram>(&model_)) text_spelled_id_ = unigram->unknown_id();
   spaces_.assign(static_cast<size_t>(vocabulary_of(model_).num_ids()), SpaceCounts{0, 0});
   for (const auto& [token, id] : vocabulary_of(model_).tokens()) spaces_[static_cast<size_t>(id)] = count_spaces(token);
 }
@@ -211,8 +215,18 @@ void TokenizerOfFile::encode_normalized(const AlignedText& text, Scratch& scratc
 void TokenizerOfFile::encode_piece(std::string_view piece, Scratch& scratch) const {
   if (const auto* bpe = std::get_if<Bpe>(&model_))
     bpe->encode(piece, scratch.bpe, scratch.symbols);
+  else if (const auto* unigram = std::get_if<Unigram>(&model_))
+    unigram->encode(piece, scratch.unigram, scratch.symbols);
+  else if (const auto* wordpiece = std::get_if<WordPiece>(&model_))
+    wordpiece->encode(piece, scratch.word, scratch.symbols);
   else
-    std::get<WordPiece>(model_).encode(piece, scratch.word, scratch.symbols);
+    std::get<WordLevel>(model_).encode(piece, scratch.symbols);
+}
+
+// What a token spells is the vocabulary's, but for Unigram's unknown token, which spells the text that it covers.
+SpaceCounts TokenizerOfFile::spaces_of(int32_t id, std::string_view covered) const {
+  if (spaces_.empty()) return {0, 0};
+  return id == text_spelled_id_ ? count_spaces(covered) : spaces_[static_cast<size_t>(id)];
 }
 
 void TokenizerOfFile::encode_pieces(Scratch& scratch) const {
@@ -220,10 +234,12 @@ void TokenizerOfFile::encode_pieces(Scratch& scratch) const {
     scratch.symbols.clear();
     encode_piece(piece.text(), scratch);
     uint32_t at = piece.begin;
+    SourceSpan source{0, 0};
     for (const Symbol& symbol : scratch.symbols) {
       const uint32_t end = std::min(at + symbol.num_bytes, piece.end);
-      const SourceSpan source = at < end ? piece.owner->source(at, end) : SourceSpan{piece.source().end, piece.source().end};
-      const SpaceCounts spaces = spaces_.empty() ? SpaceCounts{0, 0} : spaces_[static_cast<size_t>(symbol.id)];
+      if (symbol.num_bytes > 0)
+        source = at < end ? piece.owner->source(at, end) : SourceSpan{piece.source().end, piece.source().end};
+      const SpaceCounts spaces = spaces_of(symbol.id, piece.text().substr(at - piece.begin, end - at));
       scratch.tokens.push_back({symbol.id, source.begin, source.end, spaces.leading, spaces.trailing});
       at = end;
     }

@@ -1,7 +1,11 @@
 // A vocabulary of 256,000 entries in a JSON tree costs seconds and gigabytes; here it goes straight into a vector.
 #include "tokenizer_json.h"
 
+#include <optional>
+
 #include "distill/core/error.h"
+
+#include "score.h"
 
 namespace distill {
 namespace {
@@ -17,15 +21,22 @@ class Reader : public nlohmann::json_sax<Json> {
 
   bool null() override { return value(nullptr); }
   bool boolean(bool v) override { return value(v); }
-  bool number_integer(number_integer_t v) override { return table_ == Table::vocab ? vocab_id(v) : value(v); }
+  bool number_integer(number_integer_t v) override {
+    if (table_ == Table::pieces) return score(static_cast<double>(v));
+    return table_ == Table::vocab ? vocab_id(v) : value(v);
+  }
   bool number_unsigned(number_unsigned_t v) override {
+    if (table_ == Table::pieces) return score(static_cast<double>(v));
     if (table_ != Table::vocab) return value(v);
     return vocab_id(v > uint64_t{INT64_MAX} ? INT64_MAX : static_cast<int64_t>(v));
   }
-  bool number_float(number_float_t v, const string_t&) override { return value(v); }
+  bool number_float(number_float_t v, const string_t& text) override {
+    return table_ == Table::pieces ? score(read_score(text)) : value(v);
+  }
   bool binary(binary_t&) override { return value(nullptr); }
 
   bool string(string_t& v) override {
+    if (table_ == Table::pieces) return piece_name(std::move(v));
     if (table_ != Table::merges) return value(std::move(v));
     if (in_pair_)
       pair_.push_back(std::move(v));
@@ -39,7 +50,6 @@ class Reader : public nlohmann::json_sax<Json> {
       token_ = std::move(name);
       return true;
     }
-    if (table_ == Table::skipped) return true;
     Json& object = *open_.back();
     if (object.contains(name)) refuse(path_of(name), "every key once", "it twice");
     if (object.size() >= kMaxMembers) refuse(path_of(""), "at most 4096 keys", "more");
@@ -48,7 +58,6 @@ class Reader : public nlohmann::json_sax<Json> {
   }
 
   bool start_object(std::size_t) override {
-    if (table_ == Table::skipped) return enter_skipped();
     if (table_ != Table::none) refuse_entry("an object");
     if (at_model_member("vocab")) {
       table_ = Table::vocab;
@@ -58,7 +67,6 @@ class Reader : public nlohmann::json_sax<Json> {
     return open(Json::object());
   }
   bool end_object() override {
-    if (table_ == Table::skipped) return leave_skipped();
     if (table_ == Table::vocab) {
       table_ = Table::none;
       return true;
@@ -67,10 +75,10 @@ class Reader : public nlohmann::json_sax<Json> {
   }
 
   bool start_array(std::size_t) override {
-    if (table_ == Table::skipped) return enter_skipped();
-    if (table_ == Table::merges && !in_pair_) {
+    if ((table_ == Table::merges || table_ == Table::pieces) && !in_pair_) {
       in_pair_ = true;
       pair_.clear();
+      score_.reset();
       return true;
     }
     if (table_ != Table::none) refuse_entry("a list");
@@ -80,14 +88,15 @@ class Reader : public nlohmann::json_sax<Json> {
       return true;
     }
     if (at_model_member("vocab")) {
-      table_ = Table::skipped;
-      return enter_skipped();
+      table_ = Table::pieces;
+      file_.has_pieces = true;
+      return true;
     }
     return open(Json::array());
   }
   bool end_array() override {
-    if (table_ == Table::skipped) return leave_skipped();
     if (table_ == Table::merges) return end_merges_array();
+    if (table_ == Table::pieces) return end_pieces_array();
     return close();
   }
 
@@ -100,13 +109,15 @@ class Reader : public nlohmann::json_sax<Json> {
   }
 
  private:
-  enum class Table { none, vocab, merges, skipped };
+  enum class Table { none, vocab, merges, pieces };
 
   [[noreturn]] void refuse(const std::string& member, const std::string& expected, const std::string& found) const {
     throw InputError({file_.path + ": " + member, expected, found, kAdvice, ""});
   }
   [[noreturn]] void refuse_entry(const std::string& found) const {
     if (table_ == Table::vocab) refuse("model.vocab[\"" + token_ + "\"]", "an integer id", found);
+    if (table_ == Table::pieces)
+      refuse("model.vocab[" + std::to_string(file_.pieces.size()) + "]", R"(a token and its score, ["a", -1.5])", found);
     refuse("model.merges[" + std::to_string(file_.merges.size()) + "]", R"(a pair of tokens, ["a", "b"] or "a b")", found);
   }
 
@@ -151,17 +162,28 @@ class Reader : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool enter_skipped() {
-    if (++skipped_depth_ > kMaxDepth) refuse("model.vocab", "at most 128 nested levels", "more");
+  bool piece_name(string_t name) {
+    if (!in_pair_ || !pair_.empty()) refuse_entry("a string");
+    pair_.push_back(std::move(name));
     return true;
   }
-  bool leave_skipped() {
-    if (--skipped_depth_ == 0) table_ = Table::none;
+  bool score(double v) {
+    if (!in_pair_ || pair_.empty() || score_) refuse_entry("a number");
+    score_ = v;
+    return true;
+  }
+  bool end_pieces_array() {
+    if (!in_pair_) {
+      table_ = Table::none;
+      return true;
+    }
+    if (!score_) refuse_entry("a list of " + std::to_string(pair_.size()));
+    file_.pieces.emplace_back(std::move(pair_[0]), *score_);
+    in_pair_ = false;
     return true;
   }
 
   bool value(Json v) {
-    if (table_ == Table::skipped) return true;
     if (table_ != Table::none) refuse_entry(v.is_string() ? "a string" : v.dump());
     place(std::move(v));
     return true;
@@ -197,7 +219,7 @@ class Reader : public nlohmann::json_sax<Json> {
   std::string token_;
   bool in_pair_ = false;
   std::vector<std::string> pair_;
-  size_t skipped_depth_ = 0;
+  std::optional<double> score_;
 };
 
 }  // namespace

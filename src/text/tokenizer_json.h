@@ -23,8 +23,7 @@ struct TokenizerFile {
   std::vector<std::pair<std::string, double>> pieces;  // of Unigram: model.vocab as a list of [token, score]
 };
 
-// InputError names `path` with line and column, or the member that has the wrong form. A vocabulary that is a list (Unigram)
-// is passed over.
+// InputError names `path` with line and column, or the member that has the wrong form.
 TokenizerFile parse_tokenizer_file(std::string_view text, const std::string& path);
 
 }  // namespace distill

@@ -93,14 +93,20 @@ inline std::string ids_row(int64_t first, int64_t length) {
   return text + "]}\n";
 }
 
-inline std::vector<int32_t> ids_of(const StoredDocument& document) {
+inline std::vector<int32_t> ids_of(const DocumentView& document) {
   std::vector<int32_t> ids;
   for (const Token token : document.span()) ids.push_back(token.id());
   return ids;
 }
 
+// All documents of a source, in file order.
+inline std::vector<DocumentView> documents_of(const SourceRows& source, RowBuffer& buffer) {
+  read_documents(source.store, 0, source.store.documents().size(), buffer);
+  return buffer.documents;
+}
+
 // The labels as Hugging Face writes them: -100 where nothing is learned.
-inline std::vector<int32_t> labels_of(const StoredDocument& document) {
+inline std::vector<int32_t> labels_of(const DocumentView& document) {
   std::vector<int32_t> labels;
   for (size_t t = 0; t < document.length; ++t) labels.push_back(document.tokens[t].kept() ? document.label(t) : kIgnored);
   return labels;

@@ -39,9 +39,10 @@ std::string message_of(const std::function<void()>& action) {
 // The first ids of the documents of every row: {{100, 200}, {300}}.
 std::vector<std::vector<int32_t>> first_ids(const Rows& rows, uint32_t source = 0) {
   std::vector<std::vector<int32_t>> all;
+  RowBuffer buffer;
   for (uint64_t r = 0; r < rows.sources[source].rows.size(); ++r) {
     all.emplace_back();
-    for (const StoredDocument& document : rows.documents({source, r})) all.back().push_back(document.tokens[0].id());
+    for (const DocumentView& document : rows.read({source, r}, buffer)) all.back().push_back(document.tokens[0].id());
   }
   return all;
 }
@@ -114,7 +115,8 @@ TEST(LoadRows, ATextFileHasOneDocumentPerLine) {
   const ByteTokenizer tokenizer;
   const auto rows = load_one(folder.write("d.txt", "cd\n\n  \r\nd\r\ncc"), recipe_of(64), &tokenizer);
   EXPECT_EQ(counts_of(*rows).documents, 3);
-  const auto documents = rows->documents({0, 0});
+  RowBuffer buffer;
+  const auto& documents = rows->read({0, 0}, buffer);
   ASSERT_EQ(documents.size(), 3u);
   EXPECT_THAT(ids_of(documents[1]), ElementsAre(1, byte_id('d'), 2));
   EXPECT_THAT(labels_of(documents[1]), ElementsAre(kIgnored, byte_id('d'), 2));
@@ -126,7 +128,8 @@ TEST(LoadRows, RowsOfDifferentKindsMayShareAFile) {
   const auto path = folder.write(
       "d.jsonl", "{\"text\": \"c\"}\n{\"prompt\": \"c\", \"completion\": \"d\"}\n{\"input_ids\": [7, 8], \"labels\": [7, 9]}\n");
   const auto rows = load_one(path, recipe_of(64), &tokenizer);
-  const auto documents = rows->documents({0, 0});
+  RowBuffer buffer;
+  const auto& documents = rows->read({0, 0}, buffer);
   ASSERT_EQ(documents.size(), 3u);
   EXPECT_THAT(labels_of(documents[0]), ElementsAre(kIgnored, byte_id('c'), 2));
   EXPECT_THAT(labels_of(documents[1]), ElementsAre(kIgnored, kIgnored, byte_id('d'), 2));
@@ -140,9 +143,11 @@ TEST(LoadRows, TheOrderAndTheFirstErrorDoNotDependOnTheThreads) {
   constexpr int kRows = 30000;  // several chunks
   for (int i = 0; i < kRows; ++i) text += "{\"text\": \"" + std::to_string(i) + " " + std::string(60, 'c') + "\"}\n";
   const auto rows = load_one(folder.write("d.jsonl", text), recipe_of(256), &tokenizer);
-  ASSERT_EQ(rows->sources[0].documents.size(), size_t{kRows});
+  RowBuffer buffer;
+  const auto documents = documents_of(rows->sources[0], buffer);
+  ASSERT_EQ(documents.size(), size_t{kRows});
   for (int i = 0; i < kRows; ++i) {
-    const auto ids = ids_of(rows->sources[0].documents[static_cast<size_t>(i)]);
+    const auto ids = ids_of(documents[static_cast<size_t>(i)]);
     ASSERT_EQ(tokenizer.decode(ids, true), std::to_string(i) + " " + std::string(60, 'c'));
   }
   std::string broken = text + "{\n" + text + "}\n";

@@ -151,25 +151,6 @@ TEST(TextRow, BytesThatAreNotUtf8AreRefusedWithTheirColumn) {
   EXPECT_EQ(std::get<TextSample>(parse_text_row(good, "d.txt:3")).text, good);
 }
 
-TEST(FileKind, GoesByTheEnding) {
-  const ScratchFolder folder;
-  EXPECT_EQ(file_kind(folder.write("a.jsonl", "")), FileKind::json_lines);
-  EXPECT_EQ(file_kind(folder.write("a.JSON", "")), FileKind::json_lines);
-  EXPECT_EQ(file_kind(folder.write("a.txt", "x")), FileKind::text);
-}
-
-TEST(FileKind, FormatsOfLaterAreRefusedByName) {
-  const ScratchFolder folder;
-  for (const char* name : {"a.jsonl.gz", "a.jsonl.zst", "a.parquet", "a.bin", "a.npy", "a.arrow", "a.csv"}) {
-    EXPECT_THAT(message_of([&] { file_kind(folder.write(name, "x")); }), AllOf(HasSubstr(name), HasSubstr("not available yet")))
-        << name;
-  }
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("a.md", "x")); }), HasSubstr("the ending .md"));
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("b.jsonl", "\x1f\x8b\x08\x01")); }), HasSubstr("a gzip file"));
-  EXPECT_THAT(message_of([&] { file_kind(folder.write("c.jsonl", "PAR1....")); }), HasSubstr("a Parquet file"));
-  EXPECT_THAT(message_of([&] { file_kind("absent.jsonl"); }), HasSubstr("absent.jsonl"));
-}
-
 LineReader reader_of(const std::string& text, size_t step) {
   return {"d", [text, step, at = size_t{0}](char* into, size_t count) mutable {
             const size_t taken = std::min({count, step, text.size() - at});

@@ -197,8 +197,9 @@ TEST(Masking, TheOtherTokensAreTheDocumentsOwn) {
   const auto rows = masked_rows(/*packing=*/false);
   const TokenBatch batch = evaluation_batch(*rows, 40, 0);
   const auto ids = values(batch.ids_BT), targets = values(batch.targets_BT);
+  RowBuffer buffer;
   for (int64_t b = 0; b < 40; ++b) {
-    const auto own = ids_of(rows->documents({0, static_cast<uint64_t>(b)})[0]);
+    const auto own = ids_of(rows->read({0, static_cast<uint64_t>(b)}, buffer)[0]);
     for (size_t t = 0; t < own.size(); ++t) {
       const size_t at = b * batch.length() + t;
       EXPECT_EQ(targets[at] == kIgnored ? ids[at] : targets[at], own[t]);
@@ -256,19 +257,20 @@ TEST(EncoderRows, KeepTheTokensAroundTheTextWhenCut) {
   const ScratchFolder folder;
   const ByteTokenizer tokenizer = encoder_tokenizer();
   const std::string path = folder.write("d.jsonl", text_row("cdefghi"));
-  const auto documents_of = [&](const DataRecipe& recipe) {
+  const auto ids_with = [&](const DataRecipe& recipe) {
+    RowBuffer buffer;
     const auto rows = load_one(path, recipe, &tokenizer, 0, rules_of(Targets::masked_tokens));
     std::vector<std::vector<int32_t>> all;
-    for (const StoredDocument& document : rows->sources[0].documents) all.push_back(ids_of(document));
+    for (const DocumentView& document : documents_of(rows->sources[0], buffer)) all.push_back(ids_of(document));
     return all;
   };
   const auto id = byte_id;
-  EXPECT_THAT(documents_of(recipe_of(5)), ElementsAre(ElementsAre(1, id('c'), id('d'), id('e'), 2)));
-  EXPECT_THAT(documents_of(recipe_of(5, Overflow::split)),
+  EXPECT_THAT(ids_with(recipe_of(5)), ElementsAre(ElementsAre(1, id('c'), id('d'), id('e'), 2)));
+  EXPECT_THAT(ids_with(recipe_of(5, Overflow::split)),
               ElementsAre(ElementsAre(1, id('c'), id('d'), id('e'), 2), ElementsAre(1, id('f'), id('g'), id('h'), 2),
                           ElementsAre(1, id('i'), 2)));
-  EXPECT_THAT(documents_of(recipe_of(9)), ElementsAre(testing::SizeIs(9))) << "no end of sequence is appended";
-  EXPECT_THAT(message_of([&] { documents_of(recipe_of(2)); }), HasSubstr("more than the 2 tokens around every text"));
+  EXPECT_THAT(ids_with(recipe_of(9)), ElementsAre(testing::SizeIs(9))) << "no end of sequence is appended";
+  EXPECT_THAT(message_of([&] { ids_with(recipe_of(2)); }), HasSubstr("more than the 2 tokens around every text"));
 }
 
 TEST(ClassRows, AreOneSampleEachWithTheirClassAsTarget) {

@@ -28,7 +28,16 @@ inline const std::vector<std::string>& golden_names() {
                                                  "bert_bytes_spaces",
                                                  "stripped_bytes",
                                                  "nfd_bytes",
-                                                 "nfkc_bytes"};
+                                                 "nfkc_bytes",
+                                                 "t5",
+                                                 "xlmr",
+                                                 "albert",
+                                                 "unigram_bytes",
+                                                 "unigram_ties",
+                                                 "words",
+                                                 "characters",
+                                                 "suffixed",
+                                                 "script_bytes"};
   return names;
 }
 

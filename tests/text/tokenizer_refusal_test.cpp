@@ -19,12 +19,12 @@ TEST(TokenizerFile, LoadsTheSmallFileThatTheOtherTestsSpoil) {
 
 TEST(TokenizerFile, RefusesComponentsThatAreNotAvailableYetByName) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> components = {
-      {"/model/type", {"Unigram", "WordLevel", "Sorcery"}},
-      {"/normalizer/type", {"Precompiled", "Strip", "Nmt", "ByteLevel"}},
-      {"/normalizer/normalizers/0/type", {"Nmt"}},
-      {"/pre_tokenizer/type", {"CharDelimiterSplit", "UnicodeScripts", "FixedLength"}},
+      {"/model/type", {"Sorcery"}},
+      {"/normalizer/type", {"Sorcery"}},
+      {"/normalizer/normalizers/0/type", {"Sorcery"}},
+      {"/pre_tokenizer/type", {"Sorcery"}},
       {"/post_processor/type", {"Sorcery"}},
-      {"/decoder/type", {"BPEDecoder", "CTC"}}};
+      {"/decoder/type", {"Sorcery"}}};
   for (const auto& [pointer, names] : components) {
     for (const std::string& name : names) {
       const std::string member = pointer.substr(1, pointer.find('/', 1) - 1);
@@ -136,6 +136,42 @@ TEST(TokenizerFile, RefusesMembersOfTheWrongForm) {
        R"({"type": "Sequence", "processors": [{"type": "BertProcessing", "sep": ["<s>", 6], "cls": ["<s>", 6]},
            {"type": "BertProcessing", "sep": ["<s>", 6], "cls": ["<s>", 6]}]})",
        "processors[1]"},
+      {"/model/vocab", "[7]", "model.vocab[0]"},
+      {"/model/vocab", "[[]]", "model.vocab[0]"},
+      {"/model/vocab", R"([["a", 0], ["a"]])", "model.vocab[1]"},
+      {"/model/vocab", R"([["a", 0, 0]])", "model.vocab[0]"},
+      {"/model/vocab", R"([["a", "b"]])", "model.vocab[0]"},
+      {"/model/vocab", R"([["a", null]])", "model.vocab[0]"},
+      {"/model/vocab", R"([["a", [0]]])", "model.vocab[0]"},
+      {"/model/vocab", R"([{"a": 0}])", "model.vocab[0]"},
+      {"/model/vocab", R"(["a", 0])", "model.vocab[0]"},
+      {"/model/type", "\"Unigram\"", "a list of tokens and their scores"},
+      {"/model", R"({"type": "Unigram"})", "model.vocab"},
+      {"/model", R"({"type": "Unigram", "vocab": [["a", -1.5]], "unk_id": 1})", "model.unk_id"},
+      {"/model", R"({"type": "Unigram", "vocab": [], "unk_id": 0})", "model.unk_id"},
+      {"/model", R"({"type": "Unigram", "vocab": [["a", -1.5]], "unk_id": -1})", "model.unk_id"},
+      {"/model", R"({"type": "Unigram", "vocab": [["a", -1.5]], "unk_id": "a"})", "unk_id"},
+      {"/model", R"({"type": "Unigram", "vocab": [["a", -1.5]], "unk_id": 0, "byte_fallback": 1})", "byte_fallback"},
+      {"/model", R"({"type": "WordLevel", "vocab": {"a": 0}})", "\"unk_token\""},
+      {"/model", R"({"type": "WordLevel", "vocab": [["a", 0]], "unk_token": "a"})", "an object of tokens and ids"},
+      {"/normalizer", R"({"type": "Strip", "strip_left": true})", "\"strip_right\""},
+      {"/normalizer", R"({"type": "Strip", "strip_left": "yes", "strip_right": true})", "strip_left"},
+      {"/normalizer", R"({"type": "Precompiled"})", "\"precompiled_charsmap\""},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": null})", "precompiled_charsmap"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": ""})", "the size of the double array"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "AAA"})", "base64"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "A*AA"})", "base64"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "AAAAAA=="})", "a double array of 0 bytes"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "CAAAAAAAAAA="})", "a double array of 8 bytes"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAD/"})", "UTF-8"},
+      {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAA="})", "within the double array"},
+      {"/pre_tokenizer", R"({"type": "CharDelimiterSplit"})", "\"delimiter\""},
+      {"/pre_tokenizer", R"({"type": "CharDelimiterSplit", "delimiter": "ab"})", "delimiter"},
+      {"/pre_tokenizer", R"({"type": "FixedLength", "length": 0})", "length"},
+      {"/pre_tokenizer", R"({"type": "FixedLength", "length": -3})", "length"},
+      {"/decoder", R"({"type": "BPEDecoder"})", "\"suffix\""},
+      {"/decoder", R"({"type": "CTC", "pad_token": "p", "word_delimiter_token": "|"})", "\"cleanup\""},
+      {"/decoder", R"({"type": "CTC", "pad_token": 1, "word_delimiter_token": "|", "cleanup": true})", "pad_token"},
       {"/decoder", R"({"type": "WordPiece", "prefix": "##"})", "\"cleanup\""},
       {"/decoder", R"({"type": "WordPiece", "cleanup": true})", "\"prefix\""},
       {"/decoder", R"({"type": "Strip", "content": " ", "start": -1, "stop": 0})", "start"},
@@ -152,7 +188,8 @@ TEST(TokenizerFile, RefusesWhatIsNotAJsonObject) {
   EXPECT_THAT(complaint_about("{\"a\": 1, \"a\": 2}"), HasSubstr("every key once"));
   EXPECT_THAT(complaint_about("{\"model\": {\"vocab\": {\"a\": 0, \"a\": 1}, \"merges\": []}}"), HasSubstr("every token once"));
   EXPECT_THAT(complaint_about(std::string(5000, '[')), HasSubstr("128 nested levels"));
-  EXPECT_THAT(complaint_about("{\"model\": {\"vocab\": " + std::string(5000, '[')), HasSubstr("128 nested levels"));
+  EXPECT_THAT(complaint_about("{\"model\": {\"vocab\": " + std::string(5000, '[')), HasSubstr("model.vocab[0]"));
+  EXPECT_THAT(complaint_about(R"({"model": {"vocab": [["a", 1e999]]}})"), HasSubstr("valid JSON"));
   std::string nested = "{\"type\": \"NFC\"}";
   for (int i = 0; i < 40; ++i) nested = R"({"type": "Sequence", "normalizers": [)" + nested + "]}";
   EXPECT_EQ(complaint_about("/normalizer", nested), "");
@@ -250,6 +287,45 @@ TEST(TokenizerText, NeedsTheUnknownTokenOfWordPieceOnlyWhenItIsUsed) {
   EXPECT_THROW(tokenizer->encode("b", false), InputError);      // only inside a word
   EXPECT_THROW(tokenizer->encode("abbbb", false), InputError);  // too long
   EXPECT_EQ(tokenizer->encode("abbb", false).ids, (std::vector<int32_t>{0, 1, 1, 1}));
+}
+
+TEST(TokenizerFile, TakesAModelWithoutATypeForWhatItsMembersAre) {
+  const std::vector<std::pair<std::string, std::string>> bare = {{"/added_tokens", "[]"}, {"/post_processor", "null"}};
+  auto unigram = bare, wordlevel = bare;
+  unigram.emplace_back("/model", R"({"vocab": [["a", -1], ["aa", -1.5]]})");
+  wordlevel.emplace_back("/model", R"({"vocab": {"a": 0, "aa": 1}, "unk_token": "a"})");
+  EXPECT_EQ(small_tokenizer(unigram)->encode("aaa", false).ids, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(small_tokenizer(wordlevel)->encode("aa aaa", false).ids, (std::vector<int32_t>{1, 0}));
+}
+
+TEST(TokenizerText, NeedsTheUnknownTokenOfUnigramAndWordLevelOnlyWhenItIsUsed) {
+  for (const std::string model : {R"({"type": "Unigram", "unk_id": null, "vocab": [["a", -1], ["b", -1]]})",
+                                  R"({"type": "WordLevel", "unk_token": "[UNK]", "vocab": {"a": 0, "b": 1}})"}) {
+    const auto tokenizer = small_tokenizer({{"/model", model}, {"/added_tokens", "[]"}, {"/post_processor", "null"}});
+    EXPECT_EQ(tokenizer->encode("b a", false).ids, (std::vector<int32_t>{1, 0})) << model;
+    EXPECT_THROW(tokenizer->encode("c", false), InputError) << model;
+  }
+}
+
+TEST(TokenizerText, FindsTheLastOfEqualPiecesAndNamesBoth) {
+  const auto tokenizer = small_tokenizer(
+      {{"/model", R"({"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1], ["b", -1], ["a", -2], ["", -3]]})"},
+       {"/added_tokens", "[]"},
+       {"/post_processor", "null"}});
+  EXPECT_EQ(tokenizer->encode("ab", false).ids, (std::vector<int32_t>{3, 2}));
+  EXPECT_EQ(tokenizer->token_of(1), "a");
+  EXPECT_EQ(tokenizer->id_of("a"), 3);
+  EXPECT_EQ(tokenizer->num_ids(), 5);
+}
+
+// The path over the lone byte leaves the double array; the file loads, and the text that goes there is refused.
+TEST(TokenizerText, RefusesACharacterMapThatPointsOutsideItself) {
+  try {
+    small_tokenizer({{"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "BAAAAAAEAAA="})"}})->encode("a", false);
+    FAIL() << "the map was followed";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("precompiled_charsmap"), HasSubstr("double array")));
+  }
 }
 
 TEST(TokenizerText, StopsARegexThatBacktracksForever) {

@@ -58,6 +58,9 @@ DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec
                        const TaskRules& task, const ChatWords& words);
 ModelShape shape_of(const ModelSpec& spec);
 
+// Where data.prepared keeps tokenised rows.
+PreparedPlace prepared_place(const Recipe& recipe);
+
 // The rows of data.eval; null without them, and, with a warning, when they would tell nothing.
 std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPlan& student,
                                            const std::optional<ModelSpec>& teacher, const Tokenizer* tokenizer,

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "distill/data/lines.h"
 #include "distill/data/sample.h"
 
 namespace distill {
@@ -18,15 +20,11 @@ struct RawRow {
   int64_t number = 0;        // line or row, from 1
 };
 
-// Where a reader stands: after how many lines or rows, and, where the format can go there directly, at which byte.
-struct ReadPosition {
-  int64_t number = 0;
-  int64_t byte = 0;
-};
-
 struct ReadRules {
-  int64_t vocab_size = 0;   // 0 = unbounded
-  int64_t num_classes = 0;  // above 0: rows of a classifier
+  int64_t vocab_size = 0;       // 0 = unbounded
+  int64_t num_classes = 0;      // above 0: rows of a classifier
+  std::optional<int32_t> eos;   // ends the documents of a token stream; empty: nothing does
+  int64_t sequence_length = 0;  // of the pieces of a token stream; 0 = as long as a buffer
 };
 
 class RowReader {
@@ -38,6 +36,7 @@ class RowReader {
   virtual ReadPosition position() const = 0;
   // Goes to a position that position() returned for the same file.
   virtual void seek(const ReadPosition& position) = 0;
+  // May run on many threads, also while another one is in next().
   virtual Sample parse(RawRow row, const std::string& where) const = 0;
   // Of the file on disk, for progress.
   virtual int64_t bytes_read() const = 0;

@@ -1,4 +1,4 @@
-// All rows of a split in memory: tokens of every source in file order, packed. 4 bytes per token.
+// All rows of a split: which documents of which source they hold. The tokens stay in the sources' stores until a row is read.
 #pragma once
 
 #include <cstdint>
@@ -9,29 +9,9 @@
 #include "distill/data/masking.h"
 #include "distill/data/render.h"
 #include "distill/data/stream.h"
+#include "distill/data/token_store.h"
 
 namespace distill {
-
-// A document at its place in a TokenStore.
-struct StoredDocument {
-  const Token* tokens = nullptr;
-  const int32_t* labels = nullptr;  // null: every kept token is its own label
-  uint32_t length = 0;
-  uint32_t num_kept = 0;
-  int32_t row_class = kIgnored;  // of a classifier's row
-  std::span<const Token> span() const { return {tokens, length}; }
-  int32_t label(size_t t) const { return labels ? labels[t] : tokens[t].id(); }
-};
-
-// Owns the tokens in blocks that never move, so that growing copies nothing.
-class TokenStore {
- public:
-  StoredDocument add(const Document& document, const TaskRules& task = {});
-
- private:
-  std::vector<std::vector<Token>> tokens_;
-  std::vector<std::vector<int32_t>> labels_;
-};
 
 // A packed row: neighbouring documents of one source.
 struct PackedRow {
@@ -41,12 +21,12 @@ struct PackedRow {
   uint32_t num_kept = 0;
 };
 
-// Appends the document to the last row while it fits, else starts a new row; without packing every document is a row.
-void pack(std::vector<PackedRow>& rows, uint64_t document, const StoredDocument& stored, int64_t sequence_length, bool packing);
+// In file order: a document joins the last row while it fits, else it starts a new one; without packing every document is a row.
+std::vector<PackedRow> pack(std::span<const StoredDocument> documents, int64_t sequence_length, bool packing);
 
 // One file: its documents and rows in file order, and how often an epoch repeats them.
 struct SourceRows {
-  std::vector<StoredDocument> documents;
+  TokenStore store;
   std::vector<PackedRow> rows;
   double weight = 1;
 };
@@ -58,7 +38,6 @@ struct RowPlace {
 
 class Rows {
  public:
-  TokenStore store;
   std::vector<SourceRows> sources;
   DataCounts counts;
   uint64_t fingerprint = 0;
@@ -66,9 +45,11 @@ class Rows {
   MaskWords mask_words;  // of masked_tokens
 
   const PackedRow& row(RowPlace place) const { return sources[place.source].rows[place.row]; }
-  std::span<const StoredDocument> documents(RowPlace place) const {
+  // The documents of a row; safe to call from several threads, each with a buffer of its own.
+  const std::vector<DocumentView>& read(RowPlace place, RowBuffer& into) const {
     const PackedRow& packed = row(place);
-    return {sources[place.source].documents.data() + packed.first_document, packed.num_documents};
+    read_documents(sources[place.source].store, packed.first_document, packed.num_documents, into);
+    return into.documents;
   }
 };
 

@@ -27,7 +27,7 @@ struct IdsSample {
 // How a row spells its conversation; what is read from it is the same.
 enum class ConversationForm { messages, conversations, prompt_completion, instruction };
 struct MessagesSample {
-  Json messages = Json::array();  // [{"role", "content", ...}], at least one; keys that are null are left out
+  Json messages = Json::array();  // [{"role", "content", ...}], at least one
   Json tools;                     // null, or a list of objects
   Json variables;                 // null, or the object `chat_template_kwargs`
   // Of a prompt and a completion that are lists of messages: how many of the messages are the prompt.
@@ -50,10 +50,5 @@ Sample parse_json_row(const std::string& line, const std::string& where, int64_t
 
 // The line itself is the document. InputError when it is not UTF-8.
 Sample parse_text_row(std::string line, const std::string& where);
-
-enum class FileKind { json_lines, text };
-// By the name's end, and by the first bytes for packed files under a plain name. InputError names formats that are not
-// available yet.
-FileKind file_kind(const std::filesystem::path& path);
 
 }  // namespace distill

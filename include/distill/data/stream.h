@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,14 +34,22 @@ struct DataCounts {
   std::string text() const;  // one line for the start of a run
 };
 
-// All rows of a split, tokenised and packed, in memory.
+// Where prepared rows (prepared.h) are kept between runs.
+struct PreparedPlace {
+  std::filesystem::path folder;            // empty: nowhere, they live in this process's memory
+  uint64_t min_bytes = uint64_t{8} << 20;  // smaller sources are as quickly prepared as read back: they stay in memory
+};
+
+// All rows of a split, tokenised and packed.
 class Rows;
 // `tokenizer` may be null when every row carries input_ids and no token is masked. InputError: file and line of the first bad
 // row; no kept label at all. `name` is `data.train` or `data.eval`, for messages. Evaluation uses every row once, in file order:
 // weights do not count there. Logs one line with the counts, and a warning when more than 5 % of the documents were truncated.
-// The counts are those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes.
+// The counts are those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes. `place` keeps the tokens
+// for the next start.
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
-                                      const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed);
+                                      const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed,
+                                      const PreparedPlace& place = {});
 const DataCounts& counts_of(const Rows& rows);
 // Hash of all tokens and labels: tells whether a resumed run sees the data that it began with.
 uint64_t fingerprint_of(const Rows& rows);

@@ -46,6 +46,7 @@ struct DataRecipe {
   std::string chat_template;
   std::optional<double> mask_probability;
   VocabularyCheck vocabulary = VocabularyCheck::check;
+  std::string prepared = "auto";
   bool operator==(const DataRecipe&) const = default;
 
   template <class Visit>
@@ -71,6 +72,11 @@ struct DataRecipe {
         .above(0)
         .below(1);
     v(&DataRecipe::vocabulary, "vocabulary", "`assume_same` skips the comparison of teacher's and student's vocabularies");
+    v(&DataRecipe::prepared, "prepared",
+      "where tokenised rows are kept for the next start: `auto` = `.prepared` beside the run, for sources of 8 MiB or more; "
+      "`none` = "
+      "nowhere; or a folder")
+        .may_change();
   }
 };
 

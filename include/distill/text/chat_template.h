@@ -16,7 +16,8 @@ namespace distill {
 
 struct ChatText {
   std::string text;
-  // Byte ranges of `text` that came out of {% generation %} blocks, in order.
+  // Byte ranges of `text` that came out of {% generation %} blocks, in order; counted as transformers counts, so they are right
+  // for blocks outside of macros and captured text only.
   std::vector<std::pair<size_t, size_t>> generated;
 };
 
@@ -37,8 +38,12 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  // True when the template has a {% generation %} block.
+  // Requests with tools (also an empty list of them) are rendered by this template instead.
+  void use_for_tools(ChatTemplate with_tools);
+
+  // True when the template (the one for requests without tools) has a {% generation %} block.
   bool marks_generation() const;
+  // Members of messages that are null are left out first, as transformers does.
   // InputError: the template's own words where it refuses (raise_exception), an error with the template's line, or the limit
   // that it ran into.
   ChatText render(const ChatRequest& request) const;
@@ -51,7 +56,7 @@ class ChatTemplate {
 };
 
 // <folder>/chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a list of {name, template}, of which
-// `default` is taken; `tool_use` where a request has tools is the caller's to ask for), else chat_template.json. Special tokens
+// `default` is taken, and `tool_use` for requests that have tools), else chat_template.json. Special tokens
 // come from tokenizer_config.json and special_tokens_map.json. nullopt when the folder has none.
 // A `file` replaces the folder's template; the special tokens stay those of the folder, which may then be empty.
 std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file = {});

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "distill/core/error.h"
-#include "distill/core/file.h"
-#include "distill/data/sample.h"
+
+#include "row_readers.h"
 
 namespace distill {
 namespace {
@@ -55,7 +55,7 @@ std::string lower_extension(const fs::path& path) {
 
 }  // namespace
 
-FileKind file_kind(const fs::path& path) {
+std::unique_ptr<RowReader> open_rows(const fs::path& path, const ReadRules& rules) {
   const std::string ending = lower_extension(path);
   for (const auto& [refused, refusal] : kRefusedEndings)
     if (ending == refused) refuse(path, refusal);
@@ -66,7 +66,7 @@ FileKind file_kind(const fs::path& path) {
                       "Rename the file after what it holds.", ""});
   }
   refuse_packed_bytes(path);
-  return json ? FileKind::json_lines : FileKind::text;
+  return open_text_rows(path, json ? TextFormat::json_lines : TextFormat::plain, rules);
 }
 
 }  // namespace distill

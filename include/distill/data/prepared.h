@@ -1,0 +1,63 @@
+// Prepared rows: the documents of one source, tokenised and cut, kept in a folder so that the next start reads them back.
+//   <place>/<key>/{tokens.bin, labels.bin, documents.bin}   see token_store.h
+//   <place>/<key>/state.json    how far preparing came; written last, after the files are on the disk
+// The key names the source (path, size, time, samples of its bytes) and all that decides what its text becomes, so that a change
+// of any of them prepares anew. A preparation that was killed goes on from its last state.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "distill/data/reader.h"
+#include "distill/data/render.h"
+#include "distill/data/stream.h"
+#include "distill/data/token_store.h"
+
+namespace distill {
+
+struct PreparedState {
+  ReadPosition position;  // of the source, behind the last document
+  DataCounts counts;      // documents, dropped, truncated, split
+  StoreSizes sizes;
+  uint64_t hash = 0;  // of all documents, by hash_document()
+  bool finished = false;
+};
+
+// What the bytes of a source become: everything that rendering and cutting read.
+struct PrepareRules {
+  RenderRules render;
+  ReadRules read;
+  int64_t sequence_length = 0;
+  Overflow overflow = Overflow::truncate;
+};
+
+// A name for (source, rules), 16 hexadecimal digits. InputError when the source cannot be read.
+std::string prepared_key(const std::filesystem::path& source, const PrepareRules& rules);
+
+class PreparedFolder {
+ public:
+  // Creates <place>/<key> and takes its lock, waiting for another process that prepares the same. Files that do not fit their
+  // state are said and dropped. CreateError when the folder cannot be made.
+  PreparedFolder(const std::filesystem::path& place, const std::string& key, const std::string& label);
+  ~PreparedFolder();
+  PreparedFolder(const PreparedFolder&) = delete;
+  PreparedFolder& operator=(const PreparedFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  // What an earlier preparation left, its bytes compared with their hash; a start from nothing otherwise.
+  TokenStore take_store();
+  const PreparedState& state() const { return state_; }
+  // The store is on the disk up to here.
+  void save(TokenStore& store, const PreparedState& state);
+  void remove();  // bad data: nothing is left behind
+
+ private:
+  std::filesystem::path path_;
+  std::string label_;
+  PreparedState state_;
+  int lock_ = -1;
+};
+
+}  // namespace distill

@@ -1,0 +1,207 @@
+#include "distill/data/prepare.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <future>
+#include <thread>
+
+#include "distill/core/error.h"
+#include "distill/core/log.h"
+#include "distill/core/stop.h"
+#include "distill/core/units.h"
+
+namespace distill {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kChunkBytes = size_t{1} << 18;
+constexpr size_t kMaxWorkers = 64;
+constexpr auto kSaveEvery = std::chrono::seconds(5);
+
+struct RawChunk {
+  std::vector<RawRow> rows;
+  ReadPosition end;
+};
+
+struct RenderedChunk {
+  std::vector<Document> pieces;  // with something kept
+  DataCounts counts;             // documents, dropped, truncated, split
+  ReadPosition end;
+};
+
+RawChunk read_chunk(RowReader& reader) {
+  RawChunk chunk;
+  size_t bytes = 0;
+  for (RawRow row; bytes < kChunkBytes && reader.next(row); row = {}) {
+    bytes += row.text.size() + row.ids.size() * sizeof(row.ids[0]);
+    chunk.rows.push_back(std::move(row));
+  }
+  chunk.end = reader.position();
+  return chunk;
+}
+
+RenderedChunk render_chunk(RawChunk chunk, const RowReader& reader, const PrepareRules& rules, const std::string& file) {
+  const TaskRules& task = rules.render.task;
+  RenderedChunk out;
+  out.end = chunk.end;
+  for (RawRow& row : chunk.rows) {
+    const std::string where = file + ":" + std::to_string(row.number);
+    Document document = render(reader.parse(std::move(row), where), rules.render, where);
+    ++out.counts.documents;
+    const bool too_long = static_cast<int64_t>(document.tokens.size()) > rules.sequence_length;
+    if (too_long) ++(rules.overflow == Overflow::truncate ? out.counts.truncated : out.counts.split);
+    for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow, task.targets)) {
+      if (num_kept(piece, task) > 0)
+        out.pieces.push_back(std::move(piece));
+      else
+        ++out.counts.dropped;
+    }
+  }
+  return out;
+}
+
+// A transient line on a terminal, gone when the work ends, however it ends; a plain line now and then elsewhere.
+class PreparingStatus {
+ public:
+  PreparingStatus(std::string label, const RowReader& reader)
+      : label_(std::move(label)), total_bytes_(reader.total_bytes()), first_byte_(reader.bytes_read()) {}
+  ~PreparingStatus() {
+    if (shown_ && transient_) log::set_status_line("");
+  }
+  PreparingStatus(const PreparingStatus&) = delete;
+  PreparingStatus& operator=(const PreparingStatus&) = delete;
+
+  void update(int64_t bytes) {
+    const auto now = Clock::now();
+    if (total_bytes_ == 0 || now - last_ < (transient_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(10000)))
+      return;
+    last_ = now;
+    shown_ = true;
+    const std::string text = label_ + ": tokenizing, " + std::to_string(100 * bytes / total_bytes_) + " %" + pace(bytes, now);
+    transient_ ? log::set_status_line(text) : log::info(text);
+  }
+
+ private:
+  std::string pace(int64_t bytes, Clock::time_point now) const {
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double rate = static_cast<double>(bytes - first_byte_) / std::max(seconds, 1e-3);
+    if (rate <= 0) return "";
+    return ", " + bytes_text(static_cast<uint64_t>(rate)) + "/s, " +
+           seconds_text(static_cast<double>(total_bytes_ - bytes) / rate) + " left";
+  }
+
+  std::string label_;
+  int64_t total_bytes_, first_byte_;
+  bool transient_ = ::isatty(STDERR_FILENO) == 1, shown_ = false;
+  Clock::time_point start_ = Clock::now(), last_ = Clock::now();
+};
+
+class Preparation {
+ public:
+  Preparation(PreparedSource& source, PreparedFolder* folder, RowReader& reader, const PrepareRules& rules, std::string file)
+      : source_(source), folder_(folder), reader_(reader), rules_(rules), file_(std::move(file)) {}
+
+  void run(const std::string& label) {
+    if (source_.state.position.number > 0) reader_.seek(source_.state.position);
+    PreparingStatus status(label, reader_);
+    std::deque<std::future<RenderedChunk>> in_flight;
+    const size_t workers = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkers);
+    for (RawChunk chunk = read_chunk(reader_); !chunk.rows.empty(); chunk = read_chunk(reader_)) {
+      check_stop();
+      if (in_flight.size() > workers) absorb_front(in_flight);
+      in_flight.push_back(std::async(std::launch::async, [this, work = std::move(chunk)]() mutable {
+        return render_chunk(std::move(work), reader_, rules_, file_);
+      }));
+      status.update(reader_.bytes_read());
+    }
+    while (!in_flight.empty()) absorb_front(in_flight);
+    source_.state.finished = true;
+  }
+
+ private:
+  void absorb_front(std::deque<std::future<RenderedChunk>>& in_flight) {
+    std::future<RenderedChunk> front = std::move(in_flight.front());
+    in_flight.pop_front();
+    absorb(front.get());
+    if (folder_ && Clock::now() - saved_ > kSaveEvery) {
+      folder_->save(source_.store, source_.state);
+      saved_ = Clock::now();
+    }
+  }
+
+  void absorb(const RenderedChunk& chunk) {
+    PreparedState& state = source_.state;
+    for (const Document& document : chunk.pieces) {
+      const StoredDocument stored = source_.store.add(document, rules_.render.task);
+      state.hash = hash_document(state.hash, {document.tokens.data(), document.labels.empty() ? nullptr : document.labels.data(),
+                                              stored.length, stored.num_kept, stored.row_class});
+    }
+    state.counts.documents += chunk.counts.documents;
+    state.counts.dropped += chunk.counts.dropped;
+    state.counts.truncated += chunk.counts.truncated;
+    state.counts.split += chunk.counts.split;
+    state.position = chunk.end;
+    state.sizes = source_.store.sizes();
+  }
+
+  PreparedSource& source_;
+  PreparedFolder* folder_;
+  RowReader& reader_;
+  const PrepareRules& rules_;
+  std::string file_;
+  Clock::time_point saved_ = Clock::now();
+};
+
+PreparedSource prepare_in_memory(RowReader& reader, const PrepareRules& rules, const fs::path& file, const std::string& label) {
+  PreparedSource source;
+  Preparation(source, nullptr, reader, rules, file.string()).run(label);
+  source.store.flush();
+  return source;
+}
+
+void expect_unchanged(const fs::path& file, const PrepareRules& rules, const std::string& key) {
+  if (prepared_key(file, rules) == key) return;
+  throw InputError({file.string(), "the file that it was when reading began", "another",
+                    "Let whoever writes it finish, then run the same command again.", ""});
+}
+
+PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, const PreparedPlace& place, const fs::path& file,
+                                 const std::string& label) {
+  const std::string key = prepared_key(file, rules);
+  PreparedFolder folder(place.folder, key, label);
+  PreparedSource source{folder.take_store(), folder.state()};
+  if (source.state.finished) {
+    log::info(label + ": taking the rows that were prepared before, in " + folder.path().string());
+    return source;
+  }
+  if (source.state.position.number > 0)
+    log::info(label + ": going on with preparing after row " + std::to_string(source.state.position.number));
+  try {
+    Preparation(source, &folder, reader, rules, file.string()).run(label);
+    expect_unchanged(file, rules, key);
+  } catch (const Stopped&) {
+    folder.save(source.store, source.state);
+    throw;
+  } catch (const InputError&) {
+    folder.remove();
+    throw;
+  }
+  folder.save(source.store, source.state);
+  return source;
+}
+
+}  // namespace
+
+PreparedSource prepare_source(const fs::path& file, const PrepareRules& rules, const PreparedPlace& place,
+                              const std::string& label) {
+  const std::unique_ptr<RowReader> reader = open_rows(file, rules.read);
+  const bool small = static_cast<uint64_t>(reader->total_bytes()) < place.min_bytes;
+  return place.folder.empty() || small ? prepare_in_memory(*reader, rules, file, label)
+                                       : prepare_in_folder(*reader, rules, place, file, label);
+}
+
+}  // namespace distill

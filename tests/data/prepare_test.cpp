@@ -1,0 +1,183 @@
+// Prepared rows: taken up again, gone on with, and never trusted when they do not fit.
+#include "distill/data/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "distill/core/error.h"
+#include "distill/core/file.h"
+#include "distill/core/log.h"
+#include "distill/data/rows.h"
+
+#include "data/byte_tokenizer.h"
+
+namespace distill {
+namespace {
+
+using testing::HasSubstr;
+
+// Documents of many lengths and kinds; some have labels of their own.
+std::string many_rows(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    if (i % 3 == 0)
+      text += "{\"text\": \"" + std::string(static_cast<size_t>(1 + i % 50), "cd"[i % 2]) + "\"}\n";
+    else if (i % 3 == 1)
+      text += ids_row(i % 100, 2 + i % 7);
+    else
+      text += "{\"input_ids\": [7, 8, 9], \"labels\": [-100, 9, " + std::to_string(i % 200) + "]}\n";
+  }
+  return text;
+}
+
+struct Prepared : ::testing::Test {
+  ScratchFolder folder;
+  ByteTokenizer tokenizer;
+  fs::path place = fs::path(folder.write("x", "")).parent_path() / "prepared";
+
+  PrepareRules rules(int64_t sequence_length = 16) const {
+    DataRecipe recipe;
+    PrepareRules rules;
+    rules.render = render_rules(recipe, &tokenizer, 301);
+    rules.read.vocab_size = 301;
+    rules.sequence_length = sequence_length;
+    return rules;
+  }
+  PreparedSource prepare(const std::string& path, const PrepareRules& rules) const {
+    return prepare_source(path, rules, {place, 0}, "data.train");
+  }
+  fs::path only_folder() const {
+    fs::path found;
+    for (const auto& entry : fs::directory_iterator(place)) {
+      EXPECT_TRUE(found.empty()) << found << entry.path();
+      found = entry.path();
+    }
+    return found;
+  }
+  size_t num_folders() const {
+    if (!fs::exists(place)) return 0;
+    return static_cast<size_t>(std::distance(fs::directory_iterator(place), fs::directory_iterator()));
+  }
+};
+
+void expect_same(const PreparedSource& a, const PreparedSource& b) {
+  EXPECT_EQ(a.store.documents(), b.store.documents());
+  EXPECT_EQ(a.state.hash, b.state.hash);
+  EXPECT_EQ(a.state.counts.documents, b.state.counts.documents);
+  EXPECT_EQ(a.state.counts.truncated, b.state.counts.truncated);
+  RowBuffer one, other;
+  read_documents(a.store, 0, a.store.documents().size(), one);
+  read_documents(b.store, 0, b.store.documents().size(), other);
+  ASSERT_EQ(one.tokens.size(), other.tokens.size());
+  for (size_t i = 0; i < one.tokens.size(); ++i) ASSERT_EQ(one.tokens[i].bits, other.tokens[i].bits);
+  EXPECT_EQ(one.labels, other.labels);
+}
+
+TEST_F(Prepared, AreTheSameOnDiskAsInMemoryAndWhenTakenUpAgain) {
+  const auto path = folder.write("d.jsonl", many_rows(5000));
+  const PreparedSource memory = prepare_source(path, rules(), {}, "data.train");
+  EXPECT_FALSE(fs::exists(place));
+  expect_same(memory, prepare(path, rules()));
+  EXPECT_TRUE(fs::exists(only_folder() / "state.json"));
+  const auto written = fs::last_write_time(only_folder() / "tokens.bin");
+  expect_same(memory, prepare(path, rules()));
+  EXPECT_EQ(fs::last_write_time(only_folder() / "tokens.bin"), written) << "prepared twice";
+}
+
+TEST_F(Prepared, AnyOtherRuleOrFilePreparesAnew) {
+  const auto path = folder.write("d.jsonl", many_rows(50));
+  prepare(path, rules());
+  PrepareRules other = rules();
+  other.render.append_eos = false;
+  prepare(path, other);
+  prepare(path, rules(15));
+  other = rules();
+  other.overflow = Overflow::split;
+  prepare(path, other);
+  other = rules();
+  other.render.completion_only = false;
+  prepare(path, other);
+  EXPECT_EQ(num_folders(), 5u);
+  folder.write("d.jsonl", many_rows(51));
+  EXPECT_EQ(prepare(path, rules()).state.counts.documents, 51);
+  EXPECT_EQ(num_folders(), 6u);
+}
+
+TEST_F(Prepared, GoOnWhereAKilledPreparationStopped) {
+  const auto path = folder.write("d.jsonl", many_rows(20000));
+  const PreparedSource whole = prepare_source(path, rules(), {}, "data.train");
+  for (const int64_t first : {1, 777, 19999}) {
+    fs::remove_all(place);
+    {
+      PreparedFolder half(place, prepared_key(path, rules()), "data.train");
+      TokenStore store = half.take_store();
+      PreparedState state;
+      const auto reader = open_rows(path, rules().read);
+      RawRow row;
+      for (int64_t i = 0; i < first; ++i) {
+        ASSERT_TRUE(reader->next(row));
+        Document document = render(reader->parse(row, "d"), rules().render, "d");
+        const bool too_long = document.tokens.size() > 16;
+        for (const Document& piece : cut(std::move(document), 16, Overflow::truncate)) {
+          if (num_kept(piece) == 0) {
+            ++state.counts.dropped;
+            continue;
+          }
+          const StoredDocument stored = store.add(piece);
+          state.hash = hash_document(state.hash, {piece.tokens.data(), piece.labels.empty() ? nullptr : piece.labels.data(),
+                                                  stored.length, stored.num_kept, stored.row_class});
+        }
+        ++state.counts.documents;
+        state.counts.truncated += too_long;
+      }
+      state.position = reader->position();
+      state.sizes = store.sizes();
+      half.save(store, state);
+      store.add(Document{{Token::of(1, true)}, {}, {}});  // written after the last state: not counted
+      store.sync();
+    }
+    expect_same(whole, prepare(path, rules()));
+  }
+}
+
+TEST_F(Prepared, DamagedFilesArePreparedAgainWithAWarning) {
+  const auto path = folder.write("d.jsonl", many_rows(500));
+  const PreparedSource sound = prepare(path, rules());
+  const auto damage = [&](const std::string& name, const std::function<void(std::string&)>& change) {
+    std::string bytes = read_file(only_folder() / name);
+    change(bytes);
+    std::ofstream(only_folder() / name, std::ios::binary) << bytes;
+    const size_t before = log::warnings().size();
+    expect_same(sound, prepare(path, rules()));
+    ASSERT_EQ(log::warnings().size(), before + 1) << name;
+    EXPECT_THAT(log::warnings().back(), HasSubstr("prepared again"));
+  };
+  for (const char* name : {"tokens.bin", "labels.bin", "documents.bin", "state.json"}) {
+    damage(name, [](std::string& bytes) { bytes.resize(bytes.size() / 2); });
+    damage(name, [](std::string& bytes) { bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1); });
+    damage(name, [](std::string& bytes) { bytes.clear(); });
+  }
+}
+
+TEST_F(Prepared, BadDataLeavesNothingBehind) {
+  const auto path = folder.write("d.jsonl", many_rows(3000) + "{\n");
+  EXPECT_THROW(prepare(path, rules()), InputError);
+  EXPECT_EQ(num_folders(), 0u);
+}
+
+TEST_F(Prepared, SmallSourcesStayInMemory) {
+  const auto path = folder.write("d.jsonl", many_rows(10));
+  prepare_source(path, rules(), {place, 1 << 20}, "data.train");
+  EXPECT_FALSE(fs::exists(place));
+}
+
+TEST_F(Prepared, APlaceThatCannotBeMadeIsSaid) {
+  const auto path = folder.write("d.jsonl", many_rows(10));
+  EXPECT_THROW(prepare_source(path, rules(), {fs::path(path) / "inside a file", 0}, "data.train"), CreateError);
+}
+
+}  // namespace
+}  // namespace distill
