@@ -29,7 +29,8 @@ constexpr const char* kFileAdvice = "Take the model's files again from their sou
                         "Change the messages as the template asks; these are its own words.", ""});
     case jinja::Failure::Kind::limit:
       throw InputError({at, "a template that stays within the limits of a render", failure.message, kFileAdvice, ""});
-    case jinja::Failure::Kind::error: break;
+    case jinja::Failure::Kind::error:
+      break;
   }
   throw InputError({at, "a template and a conversation that go together", failure.message,
                     "Check what the template reads of the messages, then the template itself.", ""});
@@ -41,15 +42,20 @@ Value value_of(const Json& json, const std::string& where, size_t& bytes) {
   switch (json.type()) {
     case Json::value_t::null:
     case Json::value_t::discarded:
-    case Json::value_t::binary: return jinja::None{};
-    case Json::value_t::boolean: return json.get<bool>();
-    case Json::value_t::number_integer: return json.get<int64_t>();
+    case Json::value_t::binary:
+      return jinja::None{};
+    case Json::value_t::boolean:
+      return json.get<bool>();
+    case Json::value_t::number_integer:
+      return json.get<int64_t>();
     case Json::value_t::number_unsigned:
       if (json.get<uint64_t>() > uint64_t{INT64_MAX})
         throw InputError({where, "integers of at most 64 bits with sign", json.dump(), "Write the number as a string.", ""});
       return json.get<int64_t>();
-    case Json::value_t::number_float: return json.get<double>();
-    case Json::value_t::string: break;
+    case Json::value_t::number_float:
+      return json.get<double>();
+    case Json::value_t::string:
+      break;
     case Json::value_t::array: {
       auto list = std::make_shared<jinja::List>();
       for (const Json& item : json) list->items.push_back(value_of(item, where, bytes));
@@ -66,7 +72,8 @@ Value value_of(const Json& json, const std::string& where, size_t& bytes) {
     }
   }
   const auto& text = json.get_ref<const std::string&>();
-  if (find_invalid_utf8(text)) throw InputError({where, "text in valid UTF-8", "bytes that are not", "Save the data as UTF-8.", ""});
+  if (find_invalid_utf8(text))
+    throw InputError({where, "text in valid UTF-8", "bytes that are not", "Save the data as UTF-8.", ""});
   bytes += text.size();
   return jinja::make_string(text);
 }
@@ -208,6 +215,7 @@ void add_special_tokens(const Json& config, Json& names) {
 // As transformers: special_tokens_map.json counts only for folders whose tokenizer_config.json does not list the added tokens.
 Json special_tokens(const std::filesystem::path& folder, const std::optional<Json>& config) {
   Json names = Json::object();
+  if (folder.empty()) return names;
   if (config) add_special_tokens(*config, names);
   if (!config || !config->contains("added_tokens_decoder"))
     if (const std::optional<Json> map = read_optional(folder / "special_tokens_map.json")) add_special_tokens(*map, names);
@@ -227,7 +235,8 @@ void add_sources(const Json& config, const std::string& path, Sources& sources) 
     sources["default"] = {templates.get<std::string>(), where};
     return;
   }
-  if (!templates.is_array()) throw InputError({where, "a template, or a list of {name, template}", templates.type_name(), kFileAdvice, ""});
+  if (!templates.is_array())
+    throw InputError({where, "a template, or a list of {name, template}", templates.type_name(), kFileAdvice, ""});
   for (const Json& one : templates) {
     const std::string name = json_string(one, "name", where);
     sources[name] = {json_string(one, "template", where), where + "[" + name + "]"};
@@ -258,8 +267,9 @@ Sources find_sources(const std::filesystem::path& folder, const std::optional<Js
 
 }  // namespace
 
-std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder) {
-  const std::optional<Json> config = read_optional(folder / "tokenizer_config.json");
+std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file) {
+  const std::optional<Json> config = folder.empty() ? std::nullopt : read_optional(folder / "tokenizer_config.json");
+  if (!file.empty()) return ChatTemplate(read_file(file, jinja::kMaxSourceBytes), file.string(), special_tokens(folder, config));
   const Sources sources = find_sources(folder, config);
   if (sources.empty()) return std::nullopt;
   const auto usual = sources.find("default"), with_tools = sources.find("tool_use");

@@ -22,7 +22,7 @@ namespace {
 struct Scratch {
   PieceScratch pieces;
   BpeScratch bpe;
-  std::string word;  // of WordPiece
+  WordPieceScratch wordpiece;
   UnigramScratch unigram;
   std::vector<Section> raw_sections;
   std::vector<Section> sections;
@@ -218,7 +218,7 @@ void TokenizerOfFile::encode_piece(std::string_view piece, Scratch& scratch) con
   else if (const auto* unigram = std::get_if<Unigram>(&model_))
     unigram->encode(piece, scratch.unigram, scratch.symbols);
   else if (const auto* wordpiece = std::get_if<WordPiece>(&model_))
-    wordpiece->encode(piece, scratch.word, scratch.symbols);
+    wordpiece->encode(piece, scratch.wordpiece, scratch.symbols);
   else
     std::get<WordLevel>(model_).encode(piece, scratch.symbols);
 }

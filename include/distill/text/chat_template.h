@@ -23,7 +23,7 @@ struct ChatText {
 
 struct ChatRequest {
   Json messages = Json::array();
-  Json tools;      // null: none
+  Json tools;  // null: none
   bool add_generation_prompt = false;
   Json variables;  // null, or an object: further names that the template may read (such as enable_thinking)
 };
@@ -58,6 +58,7 @@ class ChatTemplate {
 // <folder>/chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a list of {name, template}, of which
 // `default` is taken, and `tool_use` for requests that have tools), else chat_template.json. Special tokens
 // come from tokenizer_config.json and special_tokens_map.json. nullopt when the folder has none.
-std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder);
+// A `file` replaces the folder's template; the special tokens stay those of the folder, which may then be empty.
+std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file = {});
 
 }  // namespace distill

@@ -80,7 +80,8 @@ Value on_floats(Machine& machine, const std::string& word, double a, double b) {
 Value add_texts(Machine& machine, const Value& left, const Value& right) {
   const bool left_safe = left.string()->safe, right_safe = right.string()->safe;
   if (!left_safe && !right_safe) return machine.text(left.bytes() + right.bytes());
-  return machine.text((left_safe ? left.bytes() : escaped(left.bytes())) + (right_safe ? right.bytes() : escaped(right.bytes())), true);
+  return machine.text((left_safe ? left.bytes() : escaped(left.bytes())) + (right_safe ? right.bytes() : escaped(right.bytes())),
+                      true);
 }
 
 Value add_lists(Machine& machine, const Value& left, const Value& right) {
@@ -113,12 +114,23 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

@@ -35,8 +35,10 @@ int order_of_numbers(const Value& left, const Value& right) {
     const int64_t a = integer_of(left), b = integer_of(right);
     return (a > b) - (a < b);
   }
-  const long double a = left.as<double>() ? static_cast<long double>(*left.as<double>()) : static_cast<long double>(integer_of(left));
-  const long double b = right.as<double>() ? static_cast<long double>(*right.as<double>()) : static_cast<long double>(integer_of(right));
+  const long double a =
+      left.as<double>() ? static_cast<long double>(*left.as<double>()) : static_cast<long double>(integer_of(left));
+  const long double b =
+      right.as<double>() ? static_cast<long double>(*right.as<double>()) : static_cast<long double>(integer_of(right));
   if (std::isnan(a) || std::isnan(b)) return 2;
   return (a > b) - (a < b);
 }
@@ -100,7 +102,8 @@ bool contains(Machine& machine, const Value& container, const Value& item) {
     return ::memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
   }
   if (container.dict()) return machine.find(*container.dict(), item) != nullptr;
-  if (container.as<View>() && container.as<View>()->part == DictPart::keys) return machine.find(*container.as<View>()->dict, item);
+  if (container.as<View>() && container.as<View>()->part == DictPart::keys)
+    return machine.find(*container.as<View>()->dict, item);
   const std::shared_ptr<Iterator> source = machine.iterate(container);
   for (Value other; source->next(machine, other);)
     if (are_equal(machine, other, item)) return true;

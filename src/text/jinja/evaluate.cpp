@@ -73,20 +73,29 @@ Value Machine::evaluate(const Expr& expr, const ScopePtr& scope) {
 
 Value Machine::evaluate_form(const Expr& expr, const ScopePtr& scope) {
   switch (expr.kind) {
-    case ExprKind::constant: return expr.constant;
-    case ExprKind::name: return look_up(expr.word, *scope);
-    case ExprKind::list: return list(evaluate_parts(expr, scope));
-    case ExprKind::tuple: return tuple(evaluate_parts(expr, scope));
-    case ExprKind::dict: return evaluate_dict(expr, scope);
-    case ExprKind::negative: return negative(*this, evaluate(*expr.parts[0], scope));
-    case ExprKind::positive: return positive(*this, evaluate(*expr.parts[0], scope));
-    case ExprKind::invert: return !is_true(evaluate(*expr.parts[0], scope));
+    case ExprKind::constant:
+      return expr.constant;
+    case ExprKind::name:
+      return look_up(expr.word, *scope);
+    case ExprKind::list:
+      return list(evaluate_parts(expr, scope));
+    case ExprKind::tuple:
+      return tuple(evaluate_parts(expr, scope));
+    case ExprKind::dict:
+      return evaluate_dict(expr, scope);
+    case ExprKind::negative:
+      return negative(*this, evaluate(*expr.parts[0], scope));
+    case ExprKind::positive:
+      return positive(*this, evaluate(*expr.parts[0], scope));
+    case ExprKind::invert:
+      return !is_true(evaluate(*expr.parts[0], scope));
     case ExprKind::arithmetic: {
       const Value left = evaluate(*expr.parts[0], scope), right = evaluate(*expr.parts[1], scope);
       line_ = expr.line;
       return arithmetic(*this, expr.word, left, right);
     }
-    case ExprKind::concat: return evaluate_concat(expr, scope);
+    case ExprKind::concat:
+      return evaluate_concat(expr, scope);
     case ExprKind::both: {
       Value left = evaluate(*expr.parts[0], scope);
       return is_true(left) ? evaluate(*expr.parts[1], scope) : left;
@@ -95,19 +104,27 @@ Value Machine::evaluate_form(const Expr& expr, const ScopePtr& scope) {
       Value left = evaluate(*expr.parts[0], scope);
       return is_true(left) ? left : evaluate(*expr.parts[1], scope);
     }
-    case ExprKind::compare: return evaluate_compare(expr, scope);
-    case ExprKind::conditional: return evaluate_conditional(expr, scope);
-    case ExprKind::attribute: return attribute(evaluate(*expr.parts[0], scope), expr.word);
+    case ExprKind::compare:
+      return evaluate_compare(expr, scope);
+    case ExprKind::conditional:
+      return evaluate_conditional(expr, scope);
+    case ExprKind::attribute:
+      return attribute(evaluate(*expr.parts[0], scope), expr.word);
     case ExprKind::item: {
       const Value subject = evaluate(*expr.parts[0], scope), key = evaluate(*expr.parts[1], scope);
       line_ = expr.line;
       return item(subject, key);
     }
-    case ExprKind::slice: return evaluate_slice(expr, scope);
-    case ExprKind::call: return evaluate_call(expr, scope, nullptr);
-    case ExprKind::filter: return evaluate_filter(expr, scope);
-    case ExprKind::test: return evaluate_test(expr, scope);
-    case ExprKind::namespace_attribute: break;  // as a target only
+    case ExprKind::slice:
+      return evaluate_slice(expr, scope);
+    case ExprKind::call:
+      return evaluate_call(expr, scope, nullptr);
+    case ExprKind::filter:
+      return evaluate_filter(expr, scope);
+    case ExprKind::test:
+      return evaluate_test(expr, scope);
+    case ExprKind::namespace_attribute:
+      break;  // as a target only
   }
   fail("an attribute cannot be read here");
 }

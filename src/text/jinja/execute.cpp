@@ -27,18 +27,36 @@ Machine::Flow Machine::execute(const Statement& statement, const ScopePtr& scope
   const Level level(*this);
   line_ = statement.line;
   switch (statement.kind) {
-    case StatementKind::output: write(statement, scope, out); break;
-    case StatementKind::branch: return run_branch(statement, scope, out);
-    case StatementKind::for_loop: return run_for(statement, scope, out);
-    case StatementKind::set: assign(*statement.target, evaluate(*statement.values[0], scope), scope); break;
-    case StatementKind::set_block: set_block(statement, scope); break;
-    case StatementKind::macro: scope->variables[statement.word] = make_macro(statement, scope); break;
-    case StatementKind::call_block: run_call_block(statement, scope, out); break;
-    case StatementKind::filter_block: return run_filter_block(statement, scope, out);
-    case StatementKind::with: return run_with(statement, scope, out);
-    case StatementKind::generation: run_generation(statement, scope, out); break;
-    case StatementKind::break_loop: return Flow::broke;
-    case StatementKind::continue_loop: return Flow::continued;
+    case StatementKind::output:
+      write(statement, scope, out);
+      break;
+    case StatementKind::branch:
+      return run_branch(statement, scope, out);
+    case StatementKind::for_loop:
+      return run_for(statement, scope, out);
+    case StatementKind::set:
+      assign(*statement.target, evaluate(*statement.values[0], scope), scope);
+      break;
+    case StatementKind::set_block:
+      set_block(statement, scope);
+      break;
+    case StatementKind::macro:
+      scope->variables[statement.word] = make_macro(statement, scope);
+      break;
+    case StatementKind::call_block:
+      run_call_block(statement, scope, out);
+      break;
+    case StatementKind::filter_block:
+      return run_filter_block(statement, scope, out);
+    case StatementKind::with:
+      return run_with(statement, scope, out);
+    case StatementKind::generation:
+      run_generation(statement, scope, out);
+      break;
+    case StatementKind::break_loop:
+      return Flow::broke;
+    case StatementKind::continue_loop:
+      return Flow::continued;
   }
   return Flow::next;
 }
@@ -74,15 +92,16 @@ Machine::Flow Machine::run_for(const Statement& statement, const ScopePtr& scope
 
 // The items for which the condition holds, looked at one at a time.
 std::shared_ptr<Iterator> Machine::filtered(const Statement& statement, std::shared_ptr<Iterator> source, const ScopePtr& scope) {
-  return std::make_shared<Iterator>(Iterator{"generator", [&statement, source = std::move(source), scope](Machine& machine, Value& out) {
-                                               while (source->next(machine, out)) {
-                                                 machine.step();
-                                                 const ScopePtr own = inner(scope);
-                                                 machine.assign(*statement.target, out, own);
-                                                 if (is_true(machine.evaluate(*statement.condition, own))) return true;
-                                               }
-                                               return false;
-                                             }});
+  return std::make_shared<Iterator>(
+      Iterator{"generator", [&statement, source = std::move(source), scope](Machine& machine, Value& out) {
+                 while (source->next(machine, out)) {
+                   machine.step();
+                   const ScopePtr own = inner(scope);
+                   machine.assign(*statement.target, out, own);
+                   if (is_true(machine.evaluate(*statement.condition, own))) return true;
+                 }
+                 return false;
+               }});
 }
 
 Machine::Flow Machine::run_loop(const Statement& statement, const std::shared_ptr<Loop>& loop, std::string& out) {
@@ -263,7 +282,8 @@ Value Machine::call_macro(const Macro& macro, const Arguments& passed) {
   } else if (!arguments.named.empty()) {
     fail("the macro \"" + macro.name + "\" takes no argument \"" + arguments.named[0].first + "\"");
   }
-  const std::vector<Value> rest(arguments.positional.begin() + static_cast<std::ptrdiff_t>(num_given), arguments.positional.end());
+  const std::vector<Value> rest(arguments.positional.begin() + static_cast<std::ptrdiff_t>(num_given),
+                                arguments.positional.end());
   if (definition.reads_varargs)
     own->variables["varargs"] = tuple(rest);
   else if (!rest.empty())

@@ -72,7 +72,8 @@ Value title_words(Machine& machine, const Value& subject, const Arguments&) {
   };
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text, at);
-    const bool separates = is_python_space(c.value) || (c.value < 0x80 && std::string("-({[<").find(static_cast<char>(c.value)) != std::string::npos);
+    const bool separates = is_python_space(c.value) ||
+                           (c.value < 0x80 && std::string("-({[<").find(static_cast<char>(c.value)) != std::string::npos);
     if (separates) flush();
     (separates ? out : word).append(text, at, c.num_bytes);
     at += c.num_bytes;
@@ -209,7 +210,9 @@ std::optional<double> parse_float(std::string_view text) {
   digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
   const std::string low = lower(digits);
   const bool is_word = low.find("inf") != std::string::npos || low.find("nan") != std::string::npos;
-  if (digits.empty() || (!is_word && low.find_first_not_of("0123456789.e+-") != std::string::npos) || low.find('(') != std::string::npos) return std::nullopt;
+  if (digits.empty() || (!is_word && low.find_first_not_of("0123456789.e+-") != std::string::npos) ||
+      low.find('(') != std::string::npos)
+    return std::nullopt;
   char* end = nullptr;
   const double value = std::strtod(digits.c_str(), &end);
   return end == digits.c_str() + digits.size() ? std::optional(value) : std::nullopt;
@@ -303,7 +306,8 @@ Value sort_key(Machine& machine, const Value& item, const Value& attribute, bool
   const std::string& text = attribute.bytes();
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    keys.push_back(ignore_case(machine, attribute_of(machine, item, machine.text(text.substr(begin, end - begin))), case_sensitive));
+    keys.push_back(
+        ignore_case(machine, attribute_of(machine, item, machine.text(text.substr(begin, end - begin))), case_sensitive));
     begin = end + 1;
   }
   return machine.list(std::move(keys));
@@ -312,7 +316,8 @@ Value sort_key(Machine& machine, const Value& item, const Value& attribute, bool
 Value sort(Machine& machine, const Value& subject, const Arguments& arguments) {
   const std::vector<Value> given = bind(machine, "sort", arguments, {"reverse", "case_sensitive", "attribute"});
   std::vector<std::pair<Value, Value>> keyed;
-  for (const Value& item : machine.items_of(subject)) keyed.emplace_back(sort_key(machine, item, given[2], is_true(given[1])), item);
+  for (const Value& item : machine.items_of(subject))
+    keyed.emplace_back(sort_key(machine, item, given[2], is_true(given[1])), item);
   return machine.list(sorted(machine, std::move(keyed), is_true(given[0])));
 }
 
@@ -335,7 +340,8 @@ Value unique(Machine& machine, const Value& subject, const Arguments& arguments)
   for (const Value& item : machine.items_of(subject)) {
     const Value key = ignore_case(machine, attribute_of(machine, item, given[1]), is_true(given[0]));
     if (!is_hashable(key)) machine.fail(std::string("unique of a value of type ") + type_name(key));
-    const bool is_new = std::none_of(seen.begin(), seen.end(), [&](const auto& other) { return are_equal(machine, other.first, key); });
+    const bool is_new =
+        std::none_of(seen.begin(), seen.end(), [&](const auto& other) { return are_equal(machine, other.first, key); });
     if (!is_new) continue;
     seen.emplace_back(key, None{});
     out.push_back(item);
@@ -361,7 +367,8 @@ Value sum(Machine& machine, const Value& subject, const Arguments& arguments) {
   const std::vector<Value> given = bind(machine, "sum", arguments, {"attribute", "start"});
   Value total = given[1].is_missing() ? Value(int64_t{0}) : given[1];
   if (total.string()) machine.fail("sum of texts; use join");
-  for (const Value& item : machine.items_of(subject)) total = arithmetic(machine, "+", total, attribute_of(machine, item, given[0]));
+  for (const Value& item : machine.items_of(subject))
+    total = arithmetic(machine, "+", total, attribute_of(machine, item, given[0]));
   return total;
 }
 
@@ -418,13 +425,15 @@ Value groupby(Machine& machine, const Value& subject, const Arguments& arguments
   const std::vector<Value> given = bind(machine, "groupby", arguments, {"attribute", "default", "case_sensitive"}, 1);
   std::vector<std::pair<Value, Value>> keyed;
   const auto key_of = [&](const Value& item) { return attribute_of(machine, item, given[0], given[1]); };
-  for (const Value& item : machine.items_of(subject)) keyed.emplace_back(ignore_case(machine, key_of(item), is_true(given[2])), item);
+  for (const Value& item : machine.items_of(subject))
+    keyed.emplace_back(ignore_case(machine, key_of(item), is_true(given[2])), item);
   merge_sort(machine, keyed, [&](const auto& a, const auto& b) { return is_ordered(machine, "<", a.first, b.first); });
   std::vector<Value> groups;
   for (size_t begin = 0; begin < keyed.size();) {
     std::vector<Value> members;
     size_t end = begin;
-    for (; end < keyed.size() && are_equal(machine, keyed[end].first, keyed[begin].first); ++end) members.push_back(keyed[end].second);
+    for (; end < keyed.size() && are_equal(machine, keyed[end].first, keyed[begin].first); ++end)
+      members.push_back(keyed[end].second);
     if (end == begin) machine.fail("groupby of a value that does not equal itself");
     const Value key = key_of(members.front());
     groups.push_back(machine.tuple({key, machine.list(std::move(members))}));
@@ -452,12 +461,11 @@ Value batch(Machine& machine, const Value& subject, const Arguments& arguments) 
 
 Value indent(Machine& machine, const Value& subject, const Arguments& arguments) {
   const std::vector<Value> given = bind(machine, "indent", arguments, {"width", "first", "blank"});
-  const std::string margin =
-      given[0].string() ? given[0].bytes() : [&] {
-        const int64_t width = integer_or(machine, "indent", given[0], 4);
-        if (width > 10'000) machine.fail_limit("indent by more than 10000 characters");
-        return std::string(static_cast<size_t>(std::max<int64_t>(width, 0)), ' ');
-      }();
+  const std::string margin = given[0].string() ? given[0].bytes() : [&] {
+    const int64_t width = integer_or(machine, "indent", given[0], 4);
+    if (width > 10'000) machine.fail_limit("indent by more than 10000 characters");
+    return std::string(static_cast<size_t>(std::max<int64_t>(width, 0)), ' ');
+  }();
   if (subject.undefined()) machine.fail(subject.undefined()->message);
   const Value text = machine.text(string_of(machine, "indent", subject) + "\n");
   const std::vector<Value> lines = machine.items_of(call_method(machine, text, "splitlines", {}));
@@ -474,7 +482,9 @@ Value indent(Machine& machine, const Value& subject, const Arguments& arguments)
 Value escape(Machine& machine, const Value& subject, const Arguments&) {
   return is_safe(subject) ? subject : machine.text(escaped(to_text(machine, subject)), true);
 }
-Value force_escape(Machine& machine, const Value& subject, const Arguments&) { return machine.text(escaped(to_text(machine, subject)), true); }
+Value force_escape(Machine& machine, const Value& subject, const Arguments&) {
+  return machine.text(escaped(to_text(machine, subject)), true);
+}
 Value safe(Machine& machine, const Value& subject, const Arguments&) { return machine.text(to_text(machine, subject), true); }
 
 Value wordcount(Machine& machine, const Value& subject, const Arguments&) {
@@ -492,7 +502,8 @@ Value wordcount(Machine& machine, const Value& subject, const Arguments&) {
 }
 
 Value format(Machine& machine, const Value& subject, const Arguments& arguments) {
-  if (!arguments.positional.empty() && !arguments.named.empty()) machine.fail("format takes positional or named values, not both");
+  if (!arguments.positional.empty() && !arguments.named.empty())
+    machine.fail("format takes positional or named values, not both");
   if (arguments.named.empty()) return format_percent(machine, soft(machine, subject), machine.tuple(arguments.positional));
   std::vector<std::pair<Value, Value>> entries;
   for (const auto& [name, value] : arguments.named) entries.emplace_back(machine.text(name), value);
@@ -503,7 +514,8 @@ Value attr(Machine& machine, const Value& subject, const Arguments& arguments) {
   const Value name = bind(machine, "attr", arguments, {"name"}, 1)[0];
   if (subject.undefined()) machine.fail(subject.undefined()->message);
   const Value method = method_of(machine, subject, string_of(machine, "attr", name));
-  return method.is_missing() ? machine.undefined(std::string("a value of type ") + type_name(subject) + " has no attribute \"" + name.bytes() + "\"")
+  return method.is_missing() ? machine.undefined(std::string("a value of type ") + type_name(subject) + " has no attribute \"" +
+                                                 name.bytes() + "\"")
                              : method;
 }
 
@@ -513,16 +525,50 @@ Value center(Machine& machine, const Value& subject, const Arguments& arguments)
 }
 
 const std::map<std::string, FilterFunction>& all_filters() {
-  static const std::map<std::string, FilterFunction> filters = {
-      {"abs", absolute}, {"attr", attr}, {"batch", batch}, {"capitalize", change_case<capitalize>}, {"center", center},
-      {"count", length}, {"d", default_to}, {"default", default_to}, {"dictsort", dictsort}, {"e", escape}, {"escape", escape},
-      {"first", first}, {"float", to_float}, {"forceescape", force_escape}, {"format", format}, {"groupby", groupby},
-      {"indent", indent}, {"int", to_integer}, {"items", items}, {"join", join}, {"last", last}, {"length", length}, {"list", list},
-      {"lower", change_case<lower>}, {"map", map}, {"max", extreme<false>}, {"min", extreme<true>}, {"reject", select<false, false>},
-      {"rejectattr", select<false, true>}, {"replace", replace}, {"reverse", reverse}, {"round", round_number}, {"safe", safe},
-      {"select", select<true, false>}, {"selectattr", select<true, true>}, {"sort", sort}, {"string", string}, {"sum", sum},
-      {"title", title_words}, {"tojson", to_json}, {"trim", trim}, {"unique", unique}, {"upper", change_case<upper>},
-      {"wordcount", wordcount}};
+  static const std::map<std::string, FilterFunction> filters = {{"abs", absolute},
+                                                                {"attr", attr},
+                                                                {"batch", batch},
+                                                                {"capitalize", change_case<capitalize>},
+                                                                {"center", center},
+                                                                {"count", length},
+                                                                {"d", default_to},
+                                                                {"default", default_to},
+                                                                {"dictsort", dictsort},
+                                                                {"e", escape},
+                                                                {"escape", escape},
+                                                                {"first", first},
+                                                                {"float", to_float},
+                                                                {"forceescape", force_escape},
+                                                                {"format", format},
+                                                                {"groupby", groupby},
+                                                                {"indent", indent},
+                                                                {"int", to_integer},
+                                                                {"items", items},
+                                                                {"join", join},
+                                                                {"last", last},
+                                                                {"length", length},
+                                                                {"list", list},
+                                                                {"lower", change_case<lower>},
+                                                                {"map", map},
+                                                                {"max", extreme<false>},
+                                                                {"min", extreme<true>},
+                                                                {"reject", select<false, false>},
+                                                                {"rejectattr", select<false, true>},
+                                                                {"replace", replace},
+                                                                {"reverse", reverse},
+                                                                {"round", round_number},
+                                                                {"safe", safe},
+                                                                {"select", select<true, false>},
+                                                                {"selectattr", select<true, true>},
+                                                                {"sort", sort},
+                                                                {"string", string},
+                                                                {"sum", sum},
+                                                                {"title", title_words},
+                                                                {"tojson", to_json},
+                                                                {"trim", trim},
+                                                                {"unique", unique},
+                                                                {"upper", change_case<upper>},
+                                                                {"wordcount", wordcount}};
   return filters;
 }
 
@@ -534,8 +580,8 @@ const FilterFunction* find_filter(const std::string& name) {
 }
 
 bool is_refused_filter(const std::string& name) {
-  static const std::set<std::string> kRefused = {"filesizeformat", "pprint", "random", "slice", "striptags", "truncate",
-                                                 "urlencode", "urlize", "wordwrap", "xmlattr"};
+  static const std::set<std::string> kRefused = {"filesizeformat", "pprint",    "random", "slice",    "striptags",
+                                                 "truncate",       "urlencode", "urlize", "wordwrap", "xmlattr"};
   return kRefused.count(name) > 0;
 }
 

@@ -14,7 +14,8 @@ constexpr int64_t kMaxWidth = 10'000;
 
 class Formatter {
  public:
-  Formatter(Machine& machine, const std::string& format, const Value& values) : machine_(machine), format_(format), values_(values) {}
+  Formatter(Machine& machine, const std::string& format, const Value& values)
+      : machine_(machine), format_(format), values_(values) {}
 
   std::string run() {
     std::string out;
@@ -27,7 +28,8 @@ class Formatter {
       out += conversion();
       machine_.step();
     }
-    if (!used_mapping_ && !values_.dict() && next_ < count()) machine_.fail("more values than the format \"" + format_ + "\" takes");
+    if (!used_mapping_ && !values_.dict() && next_ < count())
+      machine_.fail("more values than the format \"" + format_ + "\" takes");
     return out;
   }
 
@@ -89,14 +91,17 @@ class Formatter {
       case 'u':
       case 'x':
       case 'X':
-      case 'o': return integer(kind, flags, value);
+      case 'o':
+        return integer(kind, flags, value);
       case 'f':
       case 'F':
       case 'e':
       case 'E':
       case 'g':
-      case 'G': return floating(kind, flags, precision, value);
-      default: machine_.fail("the conversion \"%" + std::string(1, kind ? kind : ' ') + "\" of a format, which is not available");
+      case 'G':
+        return floating(kind, flags, precision, value);
+      default:
+        machine_.fail("the conversion \"%" + std::string(1, kind ? kind : ' ') + "\" of a format, which is not available");
     }
   }
 
@@ -108,7 +113,11 @@ class Formatter {
     const int64_t integer = is_integer(value) ? integer_of(value) : static_cast<int64_t>(number);
     const uint64_t magnitude = integer < 0 ? 0 - static_cast<uint64_t>(integer) : static_cast<uint64_t>(integer);
     char digits[32];
-    std::snprintf(digits, sizeof digits, kind == 'x' ? "%lx" : kind == 'X' ? "%lX" : kind == 'o' ? "%lo" : "%lu",
+    std::snprintf(digits, sizeof digits,
+                  kind == 'x'   ? "%lx"
+                  : kind == 'X' ? "%lX"
+                  : kind == 'o' ? "%lo"
+                                : "%lu",
                   static_cast<unsigned long>(magnitude));
     return sign(integer < 0, flags) + digits;
   }

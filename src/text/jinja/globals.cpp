@@ -19,10 +19,11 @@ Value make_range(Machine& machine, const Arguments& arguments) {
   const int64_t start = given.size() > 1 ? integer_of(given[0]) : 0, stop = integer_of(given[given.size() > 1]);
   const int64_t step = given.size() > 2 ? integer_of(given[2]) : 1;
   if (step == 0) machine.fail("range() with step 0");
-  const __int128 span = step > 0 ? static_cast<__int128>(stop) - start : static_cast<__int128>(start) - stop;
-  const __int128 stride = step > 0 ? static_cast<__int128>(step) : -static_cast<__int128>(step);
-  const __int128 length = span <= 0 ? 0 : (span - 1) / stride + 1;
-  if (length > kMaxRange) machine.fail_limit("a range of more than 100000 numbers");
+  const bool is_empty = step > 0 ? start >= stop : start <= stop;
+  const uint64_t low = static_cast<uint64_t>(std::min(start, stop)), high = static_cast<uint64_t>(std::max(start, stop));
+  const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : 0 - static_cast<uint64_t>(step);
+  const uint64_t length = is_empty ? 0 : (high - low - 1) / stride + 1;
+  if (length > static_cast<uint64_t>(kMaxRange)) machine.fail_limit("a range of more than 100000 numbers");
   return Range{start, stop, step, static_cast<int64_t>(length)};
 }
 
@@ -86,10 +87,10 @@ Value make_cycler(Machine& machine, const Arguments& arguments) {
 Value make_joiner(Machine& machine, const Arguments& arguments) {
   const Value given = bind(machine, "joiner", arguments, {"sep"})[0];
   const Value separator = given.is_missing() ? machine.text(", ") : given;
-  return std::shared_ptr<const Function>(
-      std::make_shared<Function>(Function{"joiner", [separator, is_first = std::make_shared<bool>(true)](Machine& m, const Arguments&) {
-                                            return std::exchange(*is_first, false) ? m.text("") : separator;
-                                          }}));
+  return std::shared_ptr<const Function>(std::make_shared<Function>(
+      Function{"joiner", [separator, is_first = std::make_shared<bool>(true)](Machine& m, const Arguments&) {
+                 return std::exchange(*is_first, false) ? m.text("") : separator;
+               }}));
 }
 
 Value no_lipsum(Machine& machine, const Arguments&) { machine.fail("the function \"lipsum\" is not available"); }
@@ -98,9 +99,10 @@ Value no_lipsum(Machine& machine, const Arguments&) { machine.fail("the function
 
 Value global_function(const std::string& name) {
   using Call = Value (*)(Machine&, const Arguments&);
-  static const std::map<std::string, Call> kFunctions = {
-      {"range", make_range},       {"dict", make_dict},     {"namespace", make_namespace}, {"raise_exception", raise_exception},
-      {"strftime_now", strftime_now}, {"cycler", make_cycler}, {"joiner", make_joiner},       {"lipsum", no_lipsum}};
+  static const std::map<std::string, Call> kFunctions = {{"range", make_range},          {"dict", make_dict},
+                                                         {"namespace", make_namespace},  {"raise_exception", raise_exception},
+                                                         {"strftime_now", strftime_now}, {"cycler", make_cycler},
+                                                         {"joiner", make_joiner},        {"lipsum", no_lipsum}};
   const auto found = kFunctions.find(name);
   if (found == kFunctions.end()) return {};
   return std::shared_ptr<const Function>(std::make_shared<Function>(Function{name, found->second}));

@@ -210,7 +210,8 @@ class Lexer {
     if (c == '{') brackets_ += '}';
     if (c != ')' && c != ']' && c != '}') return;
     if (brackets_.empty() || brackets_.back() != c)
-      fail(brackets_.empty() ? "the end of the tag" : "\"" + std::string(1, brackets_.back()) + "\"", "\"" + std::string(1, c) + "\"");
+      fail(brackets_.empty() ? "the end of the tag" : "\"" + std::string(1, brackets_.back()) + "\"",
+           "\"" + std::string(1, c) + "\"");
     brackets_.pop_back();
   }
 
@@ -219,8 +220,10 @@ class Lexer {
   size_t digits_end(size_t i, IsDigit&& is_one) const {
     size_t end = i;
     for (;; ++i) {
-      if (i < source_.size() && is_one(source_[i])) end = i + 1;
-      else if (i >= source_.size() || source_[i] != '_' || end != i) return end;
+      if (i < source_.size() && is_one(source_[i]))
+        end = i + 1;
+      else if (i >= source_.size() || source_[i] != '_' || end != i)
+        return end;
     }
   }
 
@@ -331,7 +334,10 @@ class Lexer {
   static size_t escape_spelled_out(std::string_view text, size_t i, std::string& out) {
     const CodePoint c = code_point_at(text, i);
     char spelled[16];
-    std::snprintf(spelled, sizeof spelled, c.value < 0x100 ? "x%02x" : c.value < 0x10000 ? "u%04x" : "U%08x",
+    std::snprintf(spelled, sizeof spelled,
+                  c.value < 0x100     ? "x%02x"
+                  : c.value < 0x10000 ? "u%04x"
+                                      : "U%08x",
                   static_cast<unsigned>(c.value));
     out += spelled;
     return i + c.num_bytes;
@@ -343,8 +349,10 @@ class Lexer {
     const char* last = text.data() + std::min(i + 2 + num_digits, text.size());
     const auto [end, error] = std::from_chars(first, last, value, 16);
     if (error != std::errc() || end != first + num_digits)
-      fail(std::to_string(num_digits) + " hexadecimal digits", "the escape \"" + std::string(text.substr(i, 2 + num_digits)) + "\"");
-    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) fail("a character of Unicode", "the escape of a surrogate, or beyond the last");
+      fail(std::to_string(num_digits) + " hexadecimal digits",
+           "the escape \"" + std::string(text.substr(i, 2 + num_digits)) + "\"");
+    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000))
+      fail("a character of Unicode", "the escape of a surrogate, or beyond the last");
     append_code_point(out, value);
     return i + 2 + num_digits;
   }

@@ -14,7 +14,7 @@ enum class TokenKind { data, output_begin, output_end, block_begin, block_end, n
 struct Token {
   TokenKind kind;
   uint32_t line;
-  std::string text;     // of strings and data: what they stand for
+  std::string text;  // of strings and data: what they stand for
   int64_t integer = 0;
   double floating = 0;
 };

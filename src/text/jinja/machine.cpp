@@ -99,18 +99,20 @@ Value Machine::generator(std::function<bool(Machine&, Value&)> next, std::string
 namespace {
 
 std::shared_ptr<Iterator> over(std::vector<Value> items) {
-  return std::make_shared<Iterator>(Iterator{"list_iterator", [items = std::move(items), i = size_t{0}](Machine&, Value& out) mutable {
-                                               if (i >= items.size()) return false;
-                                               out = items[i++];
-                                               return true;
-                                             }});
+  return std::make_shared<Iterator>(
+      Iterator{"list_iterator", [items = std::move(items), i = size_t{0}](Machine&, Value& out) mutable {
+                 if (i >= items.size()) return false;
+                 out = items[i++];
+                 return true;
+               }});
 }
 std::shared_ptr<Iterator> over_list(std::shared_ptr<const List> list) {
-  return std::make_shared<Iterator>(Iterator{"list_iterator", [list = std::move(list), i = size_t{0}](Machine&, Value& out) mutable {
-                                               if (i >= list->items.size()) return false;
-                                               out = list->items[i++];
-                                               return true;
-                                             }});
+  return std::make_shared<Iterator>(
+      Iterator{"list_iterator", [list = std::move(list), i = size_t{0}](Machine&, Value& out) mutable {
+                 if (i >= list->items.size()) return false;
+                 out = list->items[i++];
+                 return true;
+               }});
 }
 std::shared_ptr<Iterator> over_dict(std::shared_ptr<const Dict> dict, DictPart part) {
   return std::make_shared<Iterator>(
@@ -122,13 +124,14 @@ std::shared_ptr<Iterator> over_dict(std::shared_ptr<const Dict> dict, DictPart p
                }});
 }
 std::shared_ptr<Iterator> over_text(std::shared_ptr<const String> text) {
-  return std::make_shared<Iterator>(Iterator{"str_iterator", [text = std::move(text), i = size_t{0}](Machine& machine, Value& out) mutable {
-                                               if (i >= text->bytes.size()) return false;
-                                               const size_t size = code_point_at(text->bytes, i).num_bytes;
-                                               out = machine.text(text->bytes.substr(i, size));
-                                               i += size;
-                                               return true;
-                                             }});
+  return std::make_shared<Iterator>(
+      Iterator{"str_iterator", [text = std::move(text), i = size_t{0}](Machine& machine, Value& out) mutable {
+                 if (i >= text->bytes.size()) return false;
+                 const size_t size = code_point_at(text->bytes, i).num_bytes;
+                 out = machine.text(text->bytes.substr(i, size));
+                 i += size;
+                 return true;
+               }});
 }
 std::shared_ptr<Iterator> over_range(Range range) {
   return std::make_shared<Iterator>(Iterator{"range_iterator", [range, i = int64_t{0}](Machine&, Value& out) mutable {

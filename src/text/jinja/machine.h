@@ -142,14 +142,14 @@ class Machine {
   const Variables& globals_;
   const size_t input_bytes_;
   std::string output_;
-  size_t output_length_ = 0;   // code points
-  size_t written_bytes_ = 0;   // to any output, blocks that are captured too
+  size_t output_length_ = 0;  // code points
+  size_t written_bytes_ = 0;  // to any output, blocks that are captured too
   size_t allocated_bytes_ = 0;
   int64_t steps_ = 0;
   uint32_t level_ = 0;
   uint32_t line_ = 1;
   std::vector<std::pair<size_t, size_t>> generated_;
-  std::vector<ScopePtr> kept_scopes_;                       // emptied at the end: a macro and its scope hold each other
+  std::vector<ScopePtr> kept_scopes_;                   // emptied at the end: a macro and its scope hold each other
   std::vector<std::shared_ptr<Namespace>> namespaces_;  // the same
 };
 

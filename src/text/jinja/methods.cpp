@@ -14,15 +14,18 @@ Value function(std::string name, std::function<Value(Machine&, const Arguments&)
 }
 
 Value forbidden(const Value& subject, const std::string& name) {
-  return std::shared_ptr<const Undefined>(std::make_shared<Undefined>(
-      Undefined{std::string("the attribute \"") + name + "\" of a value of type " + type_name(subject) + " is unsafe in a template", true}));
+  return std::shared_ptr<const Undefined>(std::make_shared<Undefined>(Undefined{
+      std::string("the attribute \"") + name + "\" of a value of type " + type_name(subject) + " is unsafe in a template",
+      true}));
 }
 
 // What every object of Python has and no template may touch.
 bool is_internal(const Value& subject, const std::string& name) {
-  static const std::set<std::string> kOfAll = {"__class__", "__delattr__", "__dir__", "__doc__", "__eq__", "__format__", "__ge__",
-      "__getattribute__", "__getstate__", "__gt__", "__hash__", "__init__", "__init_subclass__", "__le__", "__lt__", "__ne__",
-      "__new__", "__reduce__", "__reduce_ex__", "__repr__", "__setattr__", "__sizeof__", "__str__", "__subclasshook__"};
+  static const std::set<std::string> kOfAll = {"__class__",   "__delattr__", "__dir__",           "__doc__",         "__eq__",
+                                               "__format__",  "__ge__",      "__getattribute__",  "__getstate__",    "__gt__",
+                                               "__hash__",    "__init__",    "__init_subclass__", "__le__",          "__lt__",
+                                               "__ne__",      "__new__",     "__reduce__",        "__reduce_ex__",   "__repr__",
+                                               "__setattr__", "__sizeof__",  "__str__",           "__subclasshook__"};
   static const std::set<std::string> kOfContainers = {"__contains__", "__getitem__", "__iter__", "__len__"};
   if (kOfAll.count(name)) return !subject.name_space();
   return kOfContainers.count(name) && (subject.string() || subject.sequence() || subject.dict());
@@ -49,7 +52,8 @@ Value dict_method(const Value& subject, const std::string& name) {
   if (name == "values") return view(DictPart::values);
   if (name == "items") return view(DictPart::items);
   if (name == "copy") return function(name, [subject](Machine&, const Arguments&) { return subject; });
-  if (name == "fromkeys") return function(name, [](Machine& m, const Arguments&) -> Value { m.fail("the method \"fromkeys\" is not available"); });
+  if (name == "fromkeys")
+    return function(name, [](Machine& m, const Arguments&) -> Value { m.fail("the method \"fromkeys\" is not available"); });
   return {};
 }
 
@@ -68,8 +72,10 @@ int64_t count_in(Machine& machine, const List& list, const Arguments& arguments)
 Value list_method(const Value& subject, const std::string& name) {
   static const std::set<std::string> kForbidden = {"append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"};
   if (subject.list() && kForbidden.count(name)) return forbidden(subject, name);
-  if (name == "index") return function(name, [subject](Machine& m, const Arguments& a) -> Value { return index_in(m, *subject.sequence(), a); });
-  if (name == "count") return function(name, [subject](Machine& m, const Arguments& a) -> Value { return count_in(m, *subject.sequence(), a); });
+  if (name == "index")
+    return function(name, [subject](Machine& m, const Arguments& a) -> Value { return index_in(m, *subject.sequence(), a); });
+  if (name == "count")
+    return function(name, [subject](Machine& m, const Arguments& a) -> Value { return count_in(m, *subject.sequence(), a); });
   if (name == "copy" && subject.list()) return function(name, [subject](Machine&, const Arguments&) { return subject; });
   return {};
 }
@@ -137,8 +143,9 @@ Value macro_attribute(Machine& machine, const Macro& macro, const std::string& n
 }
 
 Value number_attribute(Machine& machine, const Value& subject, const std::string& name) {
-  static const std::set<std::string> kKnown = {"real", "imag", "numerator", "denominator", "bit_length", "conjugate", "to_bytes",
-                                               "from_bytes", "as_integer_ratio", "bit_count", "is_integer", "hex", "fromhex"};
+  static const std::set<std::string> kKnown = {"real",       "imag",     "numerator",  "denominator",      "bit_length",
+                                               "conjugate",  "to_bytes", "from_bytes", "as_integer_ratio", "bit_count",
+                                               "is_integer", "hex",      "fromhex"};
   const bool is_of_float = name == "is_integer" || name == "hex" || name == "fromhex";
   const bool is_of_int = name == "numerator" || name == "denominator" || name == "bit_length" || name == "to_bytes" ||
                          name == "from_bytes" || name == "bit_count";

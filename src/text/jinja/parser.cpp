@@ -12,7 +12,8 @@
 namespace distill::jinja {
 namespace {
 
-const std::set<std::string> kRefusedTags = {"extends", "include", "import", "from", "block", "autoescape", "do", "debug", "trans"};
+const std::set<std::string> kRefusedTags = {"extends",    "include", "import", "from", "block",
+                                            "autoescape", "do",      "debug",  "trans"};
 
 class Parser {
  public:
@@ -57,18 +58,26 @@ class Parser {
   bool skip_operator(const char* text) { return is_operator(text) && (next(), true); }
   bool skip_word(const char* text) { return is_word(text) && (next(), true); }
 
-  [[noreturn]] void fail(const std::string& expected, const std::string& found) const { fail_at(current().line, expected, found); }
+  [[noreturn]] void fail(const std::string& expected, const std::string& found) const {
+    fail_at(current().line, expected, found);
+  }
   [[noreturn]] static void fail_at(uint32_t line, const std::string& expected, const std::string& found) {
     throw SyntaxMistake{line, expected, found};
   }
   static std::string shown(const Token& token) {
     switch (token.kind) {
-      case TokenKind::data: return "text";
-      case TokenKind::output_begin: return "\"{{\"";
-      case TokenKind::block_begin: return "\"{%\"";
-      case TokenKind::end: return "the end of the template";
-      case TokenKind::string: return "a string";
-      default: return "\"" + token.text + "\"";
+      case TokenKind::data:
+        return "text";
+      case TokenKind::output_begin:
+        return "\"{{\"";
+      case TokenKind::block_begin:
+        return "\"{%\"";
+      case TokenKind::end:
+        return "the end of the template";
+      case TokenKind::string:
+        return "a string";
+      default:
+        return "\"" + token.text + "\"";
     }
   }
   void expect_operator(const char* text) {
@@ -240,11 +249,16 @@ class Parser {
   ExprPtr parse_primary(bool with_namespace = false) {
     const Token token = current();
     switch (token.kind) {
-      case TokenKind::name: return parse_name(with_namespace);
-      case TokenKind::string: return parse_strings();
-      case TokenKind::integer: return next(), constant(token.line, token.integer);
-      case TokenKind::floating: return next(), constant(token.line, token.floating);
-      default: break;
+      case TokenKind::name:
+        return parse_name(with_namespace);
+      case TokenKind::string:
+        return parse_strings();
+      case TokenKind::integer:
+        return next(), constant(token.line, token.integer);
+      case TokenKind::floating:
+        return next(), constant(token.line, token.floating);
+      default:
+        break;
     }
     if (skip_operator("(")) {
       ExprPtr expr = parse_tuple({}, true, true);
@@ -461,7 +475,8 @@ class Parser {
   }
   void parse_named_argument(Expr& call) {
     std::string name = next().text;
-    if (std::find(call.words.begin(), call.words.end(), name) != call.words.end()) fail("every named argument once", "\"" + name + "\" twice");
+    if (std::find(call.words.begin(), call.words.end(), name) != call.words.end())
+      fail("every named argument once", "\"" + name + "\" twice");
     next();
     call.words.push_back(std::move(name));
     add(call, parse_expression());
@@ -493,7 +508,8 @@ class Parser {
   // Jinja looks up the names in branches and conditional expressions only when they are reached.
   void check_known(Expr& expr, const char* what, bool is_known, bool is_refused) {
     if (is_known) return;
-    if (is_refused) fail_at(expr.line, std::string("a ") + what + " that is available", "the " + std::string(what) + " \"" + expr.word + "\"");
+    if (is_refused)
+      fail_at(expr.line, std::string("a ") + what + " that is available", "the " + std::string(what) + " \"" + expr.word + "\"");
     expr.is_soft = true;
     if (branches_ > 0) return;
     soft_names_.push_back({expr.line, what, expr.word});
@@ -507,7 +523,8 @@ class Parser {
   void check_names_from(size_t first) {
     if (first >= soft_names_.size()) return;
     const SoftName& soft = soft_names_[first];
-    fail_at(soft.line, std::string("a ") + soft.what + " of Jinja", "the " + std::string(soft.what) + " \"" + soft.name + "\", which is not known");
+    fail_at(soft.line, std::string("a ") + soft.what + " of Jinja",
+            "the " + std::string(soft.what) + " \"" + soft.name + "\", which is not known");
   }
 
   ExprPtr parse_test(ExprPtr subject) {
@@ -527,10 +544,14 @@ class Parser {
     switch (current().kind) {
       case TokenKind::string:
       case TokenKind::integer:
-      case TokenKind::floating: return true;
-      case TokenKind::operation: return is_operator("[") || is_operator("{");
-      case TokenKind::name: break;
-      default: return false;
+      case TokenKind::floating:
+        return true;
+      case TokenKind::operation:
+        return is_operator("[") || is_operator("{");
+      case TokenKind::name:
+        break;
+      default:
+        return false;
     }
     if (is_word("is")) fail("one test", "a chain of them");
     return !is_word("else") && !is_word("or") && !is_word("and");
@@ -653,7 +674,8 @@ class Parser {
     return loop;
   }
   void check_loop_target(const Expr& target) const {
-    if (target.kind == ExprKind::name && target.word == "loop") fail_at(target.line, "another name than \"loop\" for the variable of a loop", "it");
+    if (target.kind == ExprKind::name && target.word == "loop")
+      fail_at(target.line, "another name than \"loop\" for the variable of a loop", "it");
     for (const ExprPtr& part : target.parts) check_loop_target(*part);
   }
 
@@ -663,9 +685,11 @@ class Parser {
     return target;
   }
   void check_target(const Expr& target) const {
-    const bool is_fine = target.kind == ExprKind::name || target.kind == ExprKind::namespace_attribute || target.kind == ExprKind::tuple;
+    const bool is_fine =
+        target.kind == ExprKind::name || target.kind == ExprKind::namespace_attribute || target.kind == ExprKind::tuple;
     if (!is_fine) fail_at(target.line, "a name to assign to", "another expression");
-    if (target.kind == ExprKind::name && target.word == "loop" && loops_ > 0) fail_at(target.line, "no assignment to \"loop\" in a loop", "one");
+    if (target.kind == ExprKind::name && target.word == "loop" && loops_ > 0)
+      fail_at(target.line, "no assignment to \"loop\" in a loop", "one");
     for (const ExprPtr& part : target.parts) check_target(*part);
   }
 

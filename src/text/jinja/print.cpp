@@ -21,9 +21,7 @@ std::string repr_dict(Machine& machine, const Dict& dict) {
 
 std::string repr_view(Machine& machine, const View& view) {
   const std::vector<Value> items = machine.items_of(view);
-  const char* open = view.part == DictPart::keys     ? "dict_keys(["
-                     : view.part == DictPart::values ? "dict_values(["
-                                                     : "dict_items([";
+  const char* open = view.part == DictPart::keys ? "dict_keys([" : view.part == DictPart::values ? "dict_values([" : "dict_items([";
   return repr_list(machine, items, open, "])");
 }
 
@@ -36,7 +34,7 @@ std::string repr_namespace(Machine& machine, const Namespace& name_space) {
   std::string out = "<TemplateNamespace {";
   bool is_first = true;
   for (const auto& [name, value] : name_space.attributes) {
-    out += (is_first ? "" : ", ") + jinja::quoted(name) + ": " + to_repr(machine, value);
+    out += (is_first ? "" : ", ") + quoted_text(name) + ": " + to_repr(machine, value);
     is_first = false;
   }
   return out + "}>";
@@ -49,7 +47,7 @@ std::string to_repr(Machine& machine, const Value& value) {
   const Machine::Level level(machine);
   if (value.string()) {
     machine.allocate(value.bytes().size());
-    return value.string()->safe ? "Markup(" + jinja::quoted(value.bytes()) + ")" : jinja::quoted(value.bytes());
+    return value.string()->safe ? "Markup(" + quoted_text(value.bytes()) + ")" : quoted_text(value.bytes());
   }
   if (value.undefined()) return "Undefined";
   if (value.list()) return repr_list(machine, value.list()->items, "[", "]");
@@ -62,8 +60,7 @@ std::string to_repr(Machine& machine, const Value& value) {
   if (const auto* view = value.as<View>()) return repr_view(machine, *view);
   if (const auto* range = value.as<Range>()) return repr_range(*range, range->stop);
   if (value.name_space()) return repr_namespace(machine, *value.name_space());
-  if (value.macro())
-    return value.macro()->name.empty() ? "<Macro anonymous>" : "<Macro " + jinja::quoted(value.macro()->name) + ">";
+  if (value.macro()) return value.macro()->name.empty() ? "<Macro anonymous>" : "<Macro " + quoted_text(value.macro()->name) + ">";
   machine.fail(std::string("a value of type ") + type_name(value) + " has no text of its own to print");
 }
 

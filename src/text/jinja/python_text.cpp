@@ -46,8 +46,9 @@ void append_upper(std::string& out, char32_t c, bool is_title) {
 bool is_cased(char32_t c) { return is_upper(c) || is_lower(c) || is_title(c); }
 bool is_case_ignorable(char32_t c) {
   const utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_LM ||
-         kind == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2019 || c == 0x2018 || c == 0x2027;
+  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
+         kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' || c == 0xB7 ||
+         c == 0x2019 || c == 0x2018 || c == 0x2027;
 }
 
 // Sigma at the end of a word has a form of its own.
@@ -177,7 +178,10 @@ bool is_alphabetic(char32_t c) {
          kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_LO;
 }
 bool is_decimal(char32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
-bool is_digit(char32_t c) { return is_decimal(c) || c == 0xB2 || c == 0xB3 || c == 0xB9 || (c >= 0x2070 && c <= 0x2089 && category(c) == UTF8PROC_CATEGORY_NO); }
+bool is_digit(char32_t c) {
+  return is_decimal(c) || c == 0xB2 || c == 0xB3 || c == 0xB9 ||
+         (c >= 0x2070 && c <= 0x2089 && category(c) == UTF8PROC_CATEGORY_NO);
+}
 bool is_numeral(char32_t c) { return is_numeric(c); }
 bool is_upper(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LU; }
 bool is_lower(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LL || c == 0xAA || c == 0xBA; }
@@ -193,8 +197,10 @@ bool is_printable(char32_t c) {
     case UTF8PROC_CATEGORY_CN:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:
-    case UTF8PROC_CATEGORY_ZS: return false;
-    default: return true;
+    case UTF8PROC_CATEGORY_ZS:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -211,7 +217,7 @@ std::string float_text(double value) {
   return out.find('.') == std::string::npos ? out + ".0" : out;
 }
 
-std::string quoted(std::string_view text) {
+std::string quoted_text(std::string_view text) {
   const bool has_single = text.find('\'') != std::string_view::npos, has_double = text.find('"') != std::string_view::npos;
   const char quote = has_single && !has_double ? '"' : '\'';
   std::string out(1, quote);

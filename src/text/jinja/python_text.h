@@ -32,6 +32,6 @@ bool is_printable(char32_t c);
 // Shortest text that reads back as the same number, as Python's repr().
 std::string float_text(double value);
 // A string as Python's repr(), with its quotation marks.
-std::string quoted(std::string_view text);
+std::string quoted_text(std::string_view text);
 
 }  // namespace distill::jinja

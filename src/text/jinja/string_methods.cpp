@@ -157,7 +157,8 @@ Value split(Machine& machine, const Value& subject, const Arguments& arguments) 
     parts = from_end ? split_at_space_from_end(subject.bytes(), most) : split_at_space(subject.bytes(), most);
   } else {
     if (separator.bytes().empty()) machine.fail("split at an empty text");
-    parts = from_end ? split_at_from_end(subject.bytes(), separator.bytes(), most) : split_at(subject.bytes(), separator.bytes(), most);
+    parts = from_end ? split_at_from_end(subject.bytes(), separator.bytes(), most)
+                     : split_at(subject.bytes(), separator.bytes(), most);
   }
   std::vector<Value> out;
   for (const std::string_view part : parts) out.push_back(machine.text(std::string(part), subject.string()->safe));
@@ -393,7 +394,8 @@ class BraceFormat {
     if (text.find_first_of(":!{.[") != std::string::npos)
       machine_.fail("the field \"{" + text + "}\" of a format: only numbers and names are available");
     if (text.empty()) return to_text(machine_, positional(next_++));
-    if (text.find_first_not_of("0123456789") == std::string::npos) return to_text(machine_, positional(std::strtoull(text.c_str(), nullptr, 10)));
+    if (text.find_first_not_of("0123456789") == std::string::npos)
+      return to_text(machine_, positional(std::strtoull(text.c_str(), nullptr, 10)));
     for (const auto& [name, value] : arguments_.named)
       if (name == text) return to_text(machine_, value);
     machine_.fail("the format names \"" + text + "\", which is not passed");
@@ -412,30 +414,57 @@ Value format(Machine& machine, const Value& subject, const Arguments& arguments)
 }
 
 const std::map<std::string, Call>& all_methods() {
-  static const std::map<std::string, Call> methods = {
-      {"strip", strip<true, true>}, {"lstrip", strip<true, false>}, {"rstrip", strip<false, true>}, {"split", split<false>},
-      {"rsplit", split<true>}, {"splitlines", splitlines}, {"startswith", has_affix<true>}, {"endswith", has_affix<false>},
-      {"upper", changed<upper>}, {"lower", changed<lower>}, {"title", changed<title>}, {"capitalize", changed<capitalize>},
-      {"swapcase", changed<swap_case>}, {"replace", replace}, {"find", find<false>}, {"rfind", find<true>}, {"index", index<false>},
-      {"rindex", index<true>}, {"count", count}, {"join", join}, {"format", format}, {"isdigit", all_are<is_digit>},
-      {"isdecimal", all_are<is_decimal>}, {"isnumeric", all_are<is_numeral>}, {"isalpha", all_are<is_alphabetic>},
-      {"isalnum", all_are<is_alphanumeric>}, {"isspace", all_are<is_python_space>}, {"isupper", is_cased<is_upper, is_lower>},
-      {"islower", is_cased<is_lower, is_upper>}, {"removeprefix", without_affix<true>}, {"removesuffix", without_affix<false>},
-      {"partition", partition<false>}, {"rpartition", partition<true>}, {"ljust", justify<Side::left>},
-      {"rjust", justify<Side::right>}, {"center", justify<Side::center>}, {"zfill", zfill}};
+  static const std::map<std::string, Call> methods = {{"strip", strip<true, true>},
+                                                      {"lstrip", strip<true, false>},
+                                                      {"rstrip", strip<false, true>},
+                                                      {"split", split<false>},
+                                                      {"rsplit", split<true>},
+                                                      {"splitlines", splitlines},
+                                                      {"startswith", has_affix<true>},
+                                                      {"endswith", has_affix<false>},
+                                                      {"upper", changed<upper>},
+                                                      {"lower", changed<lower>},
+                                                      {"title", changed<title>},
+                                                      {"capitalize", changed<capitalize>},
+                                                      {"swapcase", changed<swap_case>},
+                                                      {"replace", replace},
+                                                      {"find", find<false>},
+                                                      {"rfind", find<true>},
+                                                      {"index", index<false>},
+                                                      {"rindex", index<true>},
+                                                      {"count", count},
+                                                      {"join", join},
+                                                      {"format", format},
+                                                      {"isdigit", all_are<is_digit>},
+                                                      {"isdecimal", all_are<is_decimal>},
+                                                      {"isnumeric", all_are<is_numeral>},
+                                                      {"isalpha", all_are<is_alphabetic>},
+                                                      {"isalnum", all_are<is_alphanumeric>},
+                                                      {"isspace", all_are<is_python_space>},
+                                                      {"isupper", is_cased<is_upper, is_lower>},
+                                                      {"islower", is_cased<is_lower, is_upper>},
+                                                      {"removeprefix", without_affix<true>},
+                                                      {"removesuffix", without_affix<false>},
+                                                      {"partition", partition<false>},
+                                                      {"rpartition", partition<true>},
+                                                      {"ljust", justify<Side::left>},
+                                                      {"rjust", justify<Side::right>},
+                                                      {"center", justify<Side::center>},
+                                                      {"zfill", zfill}};
   return methods;
 }
 
 // Methods that return the same with a text that was marked safe.
 bool keeps_safe(const std::string& name) {
-  static const std::set<std::string> kSafe = {"strip", "lstrip", "rstrip", "split", "rsplit", "upper", "lower", "title", "capitalize",
-                                              "swapcase", "startswith", "endswith", "find", "rfind", "index", "rindex", "count"};
+  static const std::set<std::string> kSafe = {"strip", "lstrip", "rstrip",     "split",    "rsplit",     "upper",
+                                              "lower", "title",  "capitalize", "swapcase", "startswith", "endswith",
+                                              "find",  "rfind",  "index",      "rindex",   "count"};
   return kSafe.count(name) > 0;
 }
 
 bool is_missing_method(const std::string& name) {
-  static const std::set<std::string> kMissing = {"casefold", "encode", "expandtabs", "format_map", "isascii", "isidentifier",
-                                                 "isprintable", "istitle", "maketrans", "translate"};
+  static const std::set<std::string> kMissing = {"casefold",     "encode",      "expandtabs", "format_map", "isascii",
+                                                 "isidentifier", "isprintable", "istitle",    "maketrans",  "translate"};
   return kMissing.count(name) > 0;
 }
 

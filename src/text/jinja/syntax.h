@@ -12,25 +12,25 @@ namespace distill::jinja {
 
 enum class ExprKind {
   constant,
-  name,         // word
-  list,         // parts
-  tuple,        // parts
-  dict,         // parts: key, value, key, value, ...
-  negative,     // parts[0]
-  positive,     // parts[0]
-  invert,       // parts[0]: `not`
-  arithmetic,   // parts[0], word, parts[1]
-  concat,       // parts
-  both,         // parts[0] and parts[1]
-  either,       // parts[0] or parts[1]
-  compare,      // parts[0], then words[i], parts[i + 1]
-  conditional,  // parts: condition, value, otherwise or null
-  attribute,    // parts[0], word
-  item,         // parts[0], parts[1]
-  slice,        // parts: subject, start, stop, step; null where left out
-  call,         // parts[0], then the arguments
-  filter,       // word, parts[0] (null: the text of the block), then the arguments
-  test,         // the same
+  name,                 // word
+  list,                 // parts
+  tuple,                // parts
+  dict,                 // parts: key, value, key, value, ...
+  negative,             // parts[0]
+  positive,             // parts[0]
+  invert,               // parts[0]: `not`
+  arithmetic,           // parts[0], word, parts[1]
+  concat,               // parts
+  both,                 // parts[0] and parts[1]
+  either,               // parts[0] or parts[1]
+  compare,              // parts[0], then words[i], parts[i + 1]
+  conditional,          // parts: condition, value, otherwise or null
+  attribute,            // parts[0], word
+  item,                 // parts[0], parts[1]
+  slice,                // parts: subject, start, stop, step; null where left out
+  call,                 // parts[0], then the arguments
+  filter,               // word, parts[0] (null: the text of the block), then the arguments
+  test,                 // the same
   namespace_attribute,  // word is the variable's name, words[0] the attribute; as a target only
 };
 

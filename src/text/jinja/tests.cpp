@@ -75,9 +75,8 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"number", plain([](const Value& v) { return is_number(v); })},
       {"string", plain([](const Value& v) { return v.string() != nullptr; })},
       {"mapping", plain([](const Value& v) { return v.dict() != nullptr; })},
-      {"sequence", plain([](const Value& v) {
-         return v.string() || v.sequence() || v.dict() || v.as<Range>() || v.undefined();
-       })},
+      {"sequence",
+       plain([](const Value& v) { return v.string() || v.sequence() || v.dict() || v.as<Range>() || v.undefined(); })},
       {"iterable", plain([](const Value& v) { return is_iterable(v); })},
       {"callable", plain([](const Value& v) { return is_callable(v); })},
       {"escaped", plain([](const Value& v) { return v.string() && v.string()->safe; })},
@@ -88,13 +87,24 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"divisibleby", [](Machine& m, const Value& v, const Arguments& a) { return remainder(m, v, only(m, a)) == 0; }},
       {"sameas", [](Machine& m, const Value& v, const Arguments& a) { return is_same(v, only(m, a)); }},
       {"in", [](Machine& m, const Value& v, const Arguments& a) { return contains(m, only(m, a), v); }},
-      {"filter", [](Machine&, const Value& v, const Arguments&) {
-         return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes()));
-       }},
+      {"filter", [](Machine&, const Value& v,
+                    const Arguments&) { return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes())); }},
       {"test", [](Machine&, const Value& v, const Arguments&) { return v.string() && find_test(v.bytes()); }},
-      {"==", equal}, {"eq", equal}, {"equalto", equal}, {"!=", unequal}, {"ne", unequal}, {"<", less}, {"lt", less},
-      {"lessthan", less}, {"<=", less_equal}, {"le", less_equal}, {">", greater}, {"gt", greater}, {"greaterthan", greater},
-      {">=", greater_equal}, {"ge", greater_equal}};
+      {"==", equal},
+      {"eq", equal},
+      {"equalto", equal},
+      {"!=", unequal},
+      {"ne", unequal},
+      {"<", less},
+      {"lt", less},
+      {"lessthan", less},
+      {"<=", less_equal},
+      {"le", less_equal},
+      {">", greater},
+      {"gt", greater},
+      {"greaterthan", greater},
+      {">=", greater_equal},
+      {"ge", greater_equal}};
   return tests;
 }
 

@@ -27,19 +27,20 @@ Value* Namespace::find(const std::string& name) {
 
 const char* type_name(const Value& value) {
   return std::visit(
-      Overloaded{[](const Missing&) { return "missing"; }, [](const std::shared_ptr<const Undefined>&) { return "Undefined"; },
-                 [](const None&) { return "NoneType"; }, [](bool) { return "bool"; }, [](int64_t) { return "int"; },
-                 [](double) { return "float"; }, [](const std::shared_ptr<const String>& s) { return s->safe ? "Markup" : "str"; },
-                 [](const std::shared_ptr<const List>&) { return "list"; }, [](const TupleOf&) { return "tuple"; },
-                 [](const std::shared_ptr<const Dict>&) { return "dict"; }, [](const Range&) { return "range"; },
-                 [](const View& view) {
-                   return view.part == DictPart::keys ? "dict_keys" : view.part == DictPart::values ? "dict_values" : "dict_items";
-                 },
-                 [](const std::shared_ptr<Iterator>& iterator) { return iterator->python_type.c_str(); },
-                 [](const std::shared_ptr<Namespace>&) { return "Namespace"; },
-                 [](const std::shared_ptr<const Macro>&) { return "Macro"; },
-                 [](const std::shared_ptr<const Function>&) { return "function"; },
-                 [](const std::shared_ptr<Loop>&) { return "LoopContext"; }, [](const std::shared_ptr<Cycler>&) { return "Cycler"; }},
+      Overloaded{
+          [](const Missing&) { return "missing"; }, [](const std::shared_ptr<const Undefined>&) { return "Undefined"; },
+          [](const None&) { return "NoneType"; }, [](bool) { return "bool"; }, [](int64_t) { return "int"; },
+          [](double) { return "float"; }, [](const std::shared_ptr<const String>& s) { return s->safe ? "Markup" : "str"; },
+          [](const std::shared_ptr<const List>&) { return "list"; }, [](const TupleOf&) { return "tuple"; },
+          [](const std::shared_ptr<const Dict>&) { return "dict"; }, [](const Range&) { return "range"; },
+          [](const View& view) {
+            return view.part == DictPart::keys ? "dict_keys" : view.part == DictPart::values ? "dict_values" : "dict_items";
+          },
+          [](const std::shared_ptr<Iterator>& iterator) { return iterator->python_type.c_str(); },
+          [](const std::shared_ptr<Namespace>&) { return "Namespace"; },
+          [](const std::shared_ptr<const Macro>&) { return "Macro"; },
+          [](const std::shared_ptr<const Function>&) { return "function"; },
+          [](const std::shared_ptr<Loop>&) { return "LoopContext"; }, [](const std::shared_ptr<Cycler>&) { return "Cycler"; }},
       value.form());
 }
 
@@ -51,8 +52,8 @@ bool is_true(const Value& value) {
                  [](const std::shared_ptr<const List>& list) { return !list->items.empty(); },
                  [](const TupleOf& tuple) { return !tuple.list->items.empty(); },
                  [](const std::shared_ptr<const Dict>& dict) { return !dict->entries.empty(); },
-                 [](const Range& range) { return range.length > 0; }, [](const View& view) { return !view.dict->entries.empty(); },
-                 [](const auto&) { return true; }},
+                 [](const Range& range) { return range.length > 0; },
+                 [](const View& view) { return !view.dict->entries.empty(); }, [](const auto&) { return true; }},
       value.form());
 }
 

@@ -56,7 +56,7 @@ enum class DictPart { keys, values, items };
 
 // Yields until it is exhausted, once.
 struct Iterator {
-  std::string python_type;                      // "generator", "list_reverseiterator", ...
+  std::string python_type;                     // "generator", "list_reverseiterator", ...
   std::function<bool(Machine&, Value&)> next;  // false: no further value
 };
 
