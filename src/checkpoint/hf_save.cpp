@@ -153,7 +153,7 @@ void copy_tokenizer_files(const fs::path& from, const fs::path& to, const std::s
   for (const char* name : kCopied)
     if (fs::exists(from / name) && !fs::exists(to / name)) write_text(to / name, read_file(from / name));
   const fs::path templates = "additional_chat_templates";
-  if (!fs::is_directory(from / templates)) return;
+  if (!chat_template.empty() || !fs::is_directory(from / templates)) return;
   make_folders(to / templates);
   for (const auto& entry : fs::directory_iterator(from / templates))
     if (entry.is_regular_file()) write_text(to / templates / entry.path().filename(), read_file(entry.path()));

@@ -32,28 +32,6 @@ void expect_text_parts(const Json& content, const std::string& what, const std::
   }
 }
 
-// Templates ask whether a key is there: null, which data sets write where one row lacks what another has, stands for absent.
-Json without_nulls(const Json& message) {
-  Json out = Json::object();
-  for (const auto& [key, value] : message.items())
-    if (!value.is_null()) out[key] = value;
-  return out;
-}
-
-// The thoughts of a turn have three names; transformers gives them to the template under the two that templates read.
-Json with_reasoning(const Json& message) {
-  for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
-    const Json* reasoning = present(message, name);
-    if (!reasoning) continue;
-    Json out;
-    out["thinking"] = *reasoning;
-    for (const auto& [key, value] : message.items()) out[key] = value;
-    out["reasoning_content"] = *reasoning;
-    return out;
-  }
-  return message;
-}
-
 Json message_of(const Json& turn, const std::string& what, const std::string& where) {
   const Json* role = turn.is_object() ? present(turn, "role") : nullptr;
   if (!role || !role->is_string()) {
@@ -62,9 +40,8 @@ Json message_of(const Json& turn, const std::string& what, const std::string& wh
                share_gpt ? "Name the field \"conversations\": turns of {\"from\", \"value\"} stand there."
                          : "Correct this line or remove it.");
   }
-  Json message = without_nulls(turn);
-  if (message.contains("content")) expect_text_parts(message["content"], what, where);
-  return with_reasoning(message);
+  if (const Json* content = present(turn, "content")) expect_text_parts(*content, what, where);
+  return turn;
 }
 
 Json messages_of(const Json& value, const char* name, const std::string& where) {

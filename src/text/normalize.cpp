@@ -9,6 +9,9 @@
 namespace distill {
 namespace {
 
+// The compatibility forms make up to 11 bytes of one, and a prefix comes on top.
+constexpr size_t kMaxGrowth = 64, kAlwaysAllowed = size_t{1} << 20;
+
 // An empty match stands for no character; what comes before it gives the alignment.
 SourceSpan alignment_of_match(const AlignedText& text, const Stretch& match) {
   if (match.end > 0) return text.spans[match.end - 1];
@@ -116,6 +119,7 @@ void strip(AlignedText& text, StripText ends) {
 
 void prepend(AlignedText& text, std::string_view prefix) {
   if (text.text.empty() || prefix.empty()) return;
+  text.expect_room(text.text.size() + prefix.size());
   text.make_explicit();
   const SourceSpan first = text.spans.front();
   text.text.insert(0, prefix);
@@ -139,6 +143,7 @@ void replace(AlignedText& text, const Pattern& pattern, std::string_view content
 }
 
 void Normalizer::apply(AlignedText& text, RegexScratch& scratch) const {
+  text.max_bytes = kAlwaysAllowed + kMaxGrowth * text.text.size();
   for (const NormalizerStep& step : steps_) std::visit([&](const auto& one) { apply_step(one, text, scratch); }, step);
 }
 

@@ -29,7 +29,7 @@ Json read_hf_config(const std::filesystem::path& path);
 // existing model folder is replaced only after the new one is complete, anything else is left alone (CreateError).
 void save_model_folder(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
 // What from_pretrained() reads beside config.json and the weights: tokenizer and template, byte for byte. `from` may be empty.
-// `chat_template`, when not empty, becomes chat_template.jinja, which wins over every other template of a folder.
+// `chat_template`, when not empty, becomes chat_template.jinja, the folder's only one but for those in files that it wins over.
 void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to,
                           const std::string& chat_template = "");
 

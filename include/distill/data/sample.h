@@ -27,7 +27,7 @@ struct IdsSample {
 // How a row spells its conversation; what is read from it is the same.
 enum class ConversationForm { messages, conversations, prompt_completion, instruction };
 struct MessagesSample {
-  Json messages = Json::array();  // [{"role", "content", ...}], at least one; keys that are null are left out
+  Json messages = Json::array();  // [{"role", "content", ...}], at least one
   Json tools;                     // null, or a list of objects
   Json variables;                 // null, or the object `chat_template_kwargs`
   // Of a prompt and a completion that are lists of messages: how many of the messages are the prompt.
