@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
@@ -278,7 +279,7 @@ void add_all_tokens(const ClassRow& row, const SentencePieceModel& model, const 
 // Every way to put a piece together from two others, the first piece of the vocabulary first, then the shortest left part.
 void fill_bpe(const SentencePieceModel& model, TokenizerFile& file) {
   file.has_vocab = file.has_merges = true;
-  std::set<std::string_view> texts;
+  std::unordered_set<std::string_view> texts;
   for (const SentencePiece& piece : model.pieces) {
     texts.insert(piece.text);
     file.vocab.emplace_back(piece.text, static_cast<int64_t>(file.vocab.size()));
@@ -304,7 +305,7 @@ void fill_unigram(const ClassRow& row, const SentencePieceModel& model, const Na
   if (xlm) file.pieces.emplace_back(named.content("mask_token"), 0.0);
   for (int i = kNumExtraIds - 1; row.kind == Kind::t5 && i >= 0; --i)
     file.pieces.emplace_back("<extra_id_" + std::to_string(i) + ">", 0.0);
-  std::set<std::string> seen;
+  std::unordered_set<std::string> seen;
   for (const auto& [token, score] : file.pieces)
     if (!seen.insert(token).second)
       throw InputError({file.path, std::string("every token once in the vocabulary of ") + row.name, "\"" + token + "\" twice",
