@@ -1,0 +1,439 @@
+// The vocabulary and its parts are the class's; only the pieces, the character map and the names of tokens are the folder's.
+#include "sentencepiece_folder.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "distill/core/error.h"
+#include "distill/core/file.h"
+#include "distill/core/json_reader.h"
+
+#include "sentencepiece.h"
+#include "unicode.h"
+
+namespace distill {
+namespace {
+
+constexpr const char* kSpace = "\u2581";  // SentencePiece's mark of a space
+constexpr int kNumExtraIds = 100;         // T5's sentinels
+constexpr const char* kSave = "Load the folder with transformers and save it: its tokenizer.json can be read.";
+constexpr const char* kCorrect = "Correct the file.";
+
+enum class Kind { llama, gemma, t5, xlm_roberta };
+
+struct ClassRow {
+  Kind kind;
+  const char* name;
+  std::vector<const char*> model_types;  // with any other, transformers takes another class
+  SentencePieceAlgorithm algorithm;
+  std::vector<std::pair<const char*, const char*>> names;  // tokens that have a role without being named
+};
+
+const std::vector<ClassRow>& class_table() {
+  using Algorithm = SentencePieceAlgorithm;
+  static const std::vector<ClassRow> table = {{Kind::llama,
+                                               "LlamaTokenizer",
+                                               {"llama"},
+                                               Algorithm::bpe,
+                                               {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}}},
+                                              {Kind::gemma,
+                                               "GemmaTokenizer",
+                                               {"gemma", "gemma2", "gemma3_text"},
+                                               Algorithm::bpe,
+                                               {{"bos_token", "<bos>"},
+                                                {"eos_token", "<eos>"},
+                                                {"unk_token", "<unk>"},
+                                                {"pad_token", "<pad>"},
+                                                {"mask_token", "<mask>"}}},
+                                              {Kind::t5,
+                                               "T5Tokenizer",
+                                               {"t5", "mt5"},
+                                               Algorithm::unigram,
+                                               {{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}}},
+                                              {Kind::xlm_roberta,
+                                               "XLMRobertaTokenizer",
+                                               {"xlm-roberta"},
+                                               Algorithm::unigram,
+                                               {{"bos_token", "<s>"},
+                                                {"eos_token", "</s>"},
+                                                {"unk_token", "<unk>"},
+                                                {"sep_token", "</s>"},
+                                                {"pad_token", "<pad>"},
+                                                {"cls_token", "<s>"},
+                                                {"mask_token", "<mask>"}}}};
+  return table;
+}
+
+// In the order in which those that the vocabulary lacks get their ids.
+constexpr const char* kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+
+struct SettingsFile {
+  std::string path;
+  Json tree = Json::object();  // empty without the file
+};
+
+SettingsFile read_settings(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return {path.string()};
+  Json tree = read_json_file(path.string());
+  if (!tree.is_object()) throw InputError({path.string(), "a JSON object", tree.type_name(), kCorrect, ""});
+  return {path.string(), std::move(tree)};
+}
+
+const Json* find_member(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+[[noreturn]] void refuse_class(const std::string& where, const std::string& found) {
+  std::string names;
+  for (const ClassRow& row : class_table())
+    names += std::string(names.empty() ? "" : ", ") + row.name + " (" + row.model_types.front() + ")";
+  throw InputError({where, "with a SentencePiece model and no tokenizer.json, one of " + names, found, kSave, ""});
+}
+
+bool has_model_type(const ClassRow& row, const std::string& model_type) {
+  return std::any_of(row.model_types.begin(), row.model_types.end(), [&](const char* one) { return model_type == one; });
+}
+
+// transformers builds a llama folder that names no class from the file alone, without its first space.
+const ClassRow& class_of(const SettingsFile& settings, const SettingsFile& config) {
+  std::string name = json_string_or(settings.tree, "tokenizer_class", "", settings.path);
+  const std::string model_type = json_string_or(config.tree, "model_type", "", config.path);
+  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  for (const ClassRow& row : class_table()) {
+    if (name.empty() ? has_model_type(row, model_type) && row.kind != Kind::llama : name == row.name) {
+      if (!model_type.empty() && !has_model_type(row, model_type))
+        refuse_class(config.path + ": model_type", "\"" + model_type + "\" with " + name);
+      return row;
+    }
+  }
+  refuse_class(settings.path + ": tokenizer_class",
+               name.empty() ? "none (model_type \"" + model_type + "\")" : "\"" + name + "\"");
+}
+
+void check_algorithm(const ClassRow& row, const SentencePieceModel& model, const std::string& path) {
+  constexpr const char* kNames[] = {"", "Unigram", "BPE", "word", "character"};
+  if (model.algorithm == row.algorithm) return;
+  throw InputError({path, std::string("a ") + kNames[static_cast<int>(row.algorithm)] + " model for " + row.name,
+                    std::string("a ") + kNames[static_cast<int>(model.algorithm)] + " model",
+                    "Use the model file that belongs to the folder.", ""});
+}
+
+// Settings that change the tokenizer and are not available yet.
+void check_settings(const ClassRow& row, const SettingsFile& file) {
+  const auto refuse = [&](const char* key, const std::string& expected) {
+    throw InputError({file.path + ": " + key, expected, dump(file.tree.at(key)) + ", which is not available yet", kSave, ""});
+  };
+  if (const Json* extra = find_member(file.tree, "extra_special_tokens"); extra && !extra->empty())
+    refuse("extra_special_tokens", "no such tokens");
+  if (json_bool_or(file.tree, "split_special_tokens", false, file.path)) refuse("split_special_tokens", "false");
+  if (row.kind != Kind::llama && !json_bool_or(file.tree, "add_prefix_space", true, file.path) && row.kind != Kind::gemma)
+    refuse("add_prefix_space", "true");
+  if (row.kind == Kind::t5 && json_int_or(file.tree, "extra_ids", kNumExtraIds, file.path) != kNumExtraIds)
+    refuse("extra_ids", "100");
+  const Json* additional = find_member(file.tree, "additional_special_tokens");
+  if (!additional || additional->empty()) return;
+  const auto is_sentinel = [](const Json& token) {
+    return token.is_string() && token.get_ref<const std::string&>().starts_with("<extra_id_");
+  };
+  if (row.kind != Kind::t5 || !additional->is_array() || !std::all_of(additional->begin(), additional->end(), is_sentinel))
+    refuse("additional_special_tokens", "none but T5's sentinels");
+}
+
+struct NewToken {
+  std::string content;
+  bool special, normalized;
+  bool single_word = false, lstrip = false, rstrip = false;
+};
+
+NewToken read_token(const Json& token, bool special, const std::string& where) {
+  NewToken out{json_string(token, "content", where), special || json_bool_or(token, "special", false, where), false};
+  out.normalized = json_bool_or(token, "normalized", !out.special, where);
+  out.single_word = json_bool_or(token, "single_word", false, where);
+  out.lstrip = json_bool_or(token, "lstrip", false, where);
+  out.rstrip = json_bool_or(token, "rstrip", false, where);
+  return out;
+}
+
+// The tokens that have a role: of the class, of tokenizer_config.json and, in older folders, of special_tokens_map.json.
+class NamedTokens {
+ public:
+  explicit NamedTokens(const ClassRow& row) {
+    for (const auto& [role, content] : row.names) tokens_.insert_or_assign(role, NewToken{content, true, false});
+  }
+
+  void read_config(const SettingsFile& file) {
+    for (const char* role : kRoles) {
+      if (!file.tree.contains(role)) continue;
+      const std::string where = file.path + ": " + role;
+      const Json& token = file.tree.at(role);
+      if (token.is_object() && json_string_or(token, "__type", "", where) != "AddedToken")
+        throw InputError({where, R"(a token, or an object with "__type": "AddedToken")", "another object", kCorrect, ""});
+      set(role, token, false, where);
+    }
+  }
+  void read_map(const SettingsFile& file) {
+    for (const char* role : kRoles)
+      if (file.tree.contains(role)) set(role, file.tree.at(role), true, file.path + ": " + role);
+  }
+
+  const NewToken* find(const std::string& role) const {
+    const auto found = tokens_.find(role);
+    return found == tokens_.end() ? nullptr : &found->second;
+  }
+  const std::string& content(const std::string& role) const { return tokens_.at(role).content; }
+  bool has(const std::string& content) const {
+    return std::any_of(tokens_.begin(), tokens_.end(), [&](const auto& one) { return one.second.content == content; });
+  }
+
+ private:
+  void set(const char* role, const Json& token, bool special, const std::string& where) {
+    if (token.is_null() && !find(role)) return;
+    if (!token.is_string() && !token.is_object()) throw InputError({where, "a token", token.type_name(), kCorrect, ""});
+    NewToken out = token.is_string() ? NewToken{token.get<std::string>(), true, false} : read_token(token, special, where);
+    out.special = true;
+    tokens_.insert_or_assign(role, std::move(out));
+  }
+
+  std::map<std::string, NewToken> tokens_;
+};
+
+// Tokens with the ids that the vocabulary gives them, or the next free ones.
+class AddedTokens {
+ public:
+  AddedTokens(const TokenizerFile& file, const NamedTokens& named) : named_(named) {
+    for (const auto& [token, id] : file.vocab) ids_.emplace(token, id);
+    for (const auto& [token, score] : file.pieces) ids_.emplace(token, static_cast<int64_t>(ids_.size()));
+  }
+
+  // `listed`: the id that the folder gives; a different one is what it gets, with a warning where the file is read.
+  void add(NewToken token, std::optional<int64_t> listed) {
+    const int64_t id = ids_.emplace(token.content, static_cast<int64_t>(ids_.size())).first->second;
+    token.special = token.special || named_.has(token.content);
+    const std::string content = token.content;
+    Json entry = {{"id", listed.value_or(id)}, {"content", token.content}, {"single_word", token.single_word},
+                  {"lstrip", token.lstrip},    {"rstrip", token.rstrip},   {"normalized", token.normalized},
+                  {"special", token.special}};
+    const auto [at, is_new] = places_.emplace(content, entries_.size());
+    if (is_new)
+      entries_.push_back(std::move(entry));
+    else
+      entries_[at->second] = std::move(entry);
+  }
+  bool has(const std::string& content) const { return places_.contains(content); }
+  int64_t id(const std::string& content) const { return ids_.at(content); }
+
+  // New ones stand in the order of their ids.
+  Json take() { return std::move(entries_); }
+
+ private:
+  const NamedTokens& named_;
+  std::unordered_map<std::string, int64_t> ids_;
+  std::unordered_map<std::string, size_t> places_;
+  Json entries_ = Json::array();
+};
+
+// tokenizer_config.json: `"added_tokens_decoder": {"0": {"content": "<unk>", ...}}`.
+void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
+  const Json* listed = find_member(file.tree, "added_tokens_decoder");
+  if (!listed) return;
+  const std::string where = file.path + ": added_tokens_decoder";
+  if (!listed->is_object()) throw InputError({where, "an object", listed->type_name(), kCorrect, ""});
+  std::map<int64_t, NewToken> tokens;
+  for (const auto& [key, token] : listed->items()) {
+    const bool is_id = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, where + "." + key)).second)
+      throw InputError({where, "every id once, in digits", "\"" + key + "\"", kCorrect, ""});
+  }
+  for (auto& [id, token] : tokens) {
+    if (added.has(token.content)) throw InputError({where, "every token once", "\"" + token.content + "\" again", kCorrect, ""});
+    added.add(token, id);
+  }
+}
+
+// A listed token keeps its flags; a token with a role does not where it is a control piece, too.
+void add_all_tokens(const ClassRow& row, const SentencePieceModel& model, const SettingsFile& file, const NamedTokens& named,
+                    AddedTokens& added) {
+  add_listed_tokens(file, added);
+  std::vector<NewToken> wanted;
+  for (const char* role : kRoles)
+    if (const NewToken* token = named.find(role)) wanted.push_back(*token);
+  for (const SentencePiece& piece : model.pieces) {
+    if (piece.type == PieceType::control || piece.type == PieceType::user_defined)
+      wanted.push_back({piece.text, piece.type == PieceType::control, false});
+  }
+  for (int i = kNumExtraIds - 1; row.kind == Kind::t5 && i >= 0; --i)
+    wanted.push_back({"<extra_id_" + std::to_string(i) + ">", true, false});
+  std::set<std::string> listed;
+  for (const NewToken& token : wanted)
+    if (added.has(token.content)) listed.insert(token.content);
+  for (NewToken& token : wanted)
+    if (!listed.contains(token.content)) added.add(std::move(token), std::nullopt);
+}
+
+// Every way to put a piece together from two others, the first piece of the vocabulary first, then the shortest left part.
+void fill_bpe(const SentencePieceModel& model, TokenizerFile& file) {
+  file.has_vocab = file.has_merges = true;
+  std::unordered_set<std::string_view> texts;
+  for (const SentencePiece& piece : model.pieces) {
+    texts.insert(piece.text);
+    file.vocab.emplace_back(piece.text, static_cast<int64_t>(file.vocab.size()));
+  }
+  for (const SentencePiece& piece : model.pieces) {
+    const std::string_view text = piece.text;
+    for (size_t at = 1; at < text.size(); ++at) {
+      if (is_continuation_byte(text[at])) continue;
+      if (texts.contains(text.substr(0, at)) && texts.contains(text.substr(at)))
+        file.merges.emplace_back(text.substr(0, at), text.substr(at));
+    }
+  }
+}
+
+// XLM-R puts four tokens in the place of the model's first three, and one behind the last; T5 its sentinels.
+void fill_unigram(const ClassRow& row, const SentencePieceModel& model, const NamedTokens& named, TokenizerFile& file) {
+  file.has_pieces = true;
+  const bool xlm = row.kind == Kind::xlm_roberta;
+  for (const char* role : {"bos_token", "pad_token", "eos_token", "unk_token"})
+    if (xlm) file.pieces.emplace_back(named.content(role), 0.0);
+  for (size_t i = xlm ? 3 : 0; i < model.pieces.size(); ++i)
+    file.pieces.emplace_back(model.pieces[i].text, double{model.pieces[i].score});
+  if (xlm) file.pieces.emplace_back(named.content("mask_token"), 0.0);
+  for (int i = kNumExtraIds - 1; row.kind == Kind::t5 && i >= 0; --i)
+    file.pieces.emplace_back("<extra_id_" + std::to_string(i) + ">", 0.0);
+  std::unordered_set<std::string> seen;
+  for (const auto& [token, score] : file.pieces)
+    if (!seen.insert(token).second)
+      throw InputError({file.path, std::string("every token once in the vocabulary of ") + row.name, "\"" + token + "\" twice",
+                        "Use the model file that belongs to the folder.", ""});
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t group = 0;
+    for (size_t i = 0; i < 3; ++i) group = group << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    for (size_t i = 0; i < 4; ++i) out += at + i <= bytes.size() ? kDigits[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
+}
+
+Json replace_step(const char* from, const char* to) {
+  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+}
+
+Json metaspace(const char* scheme, bool split) {
+  return {{"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", scheme}, {"split", split}};
+}
+
+Json byte_decoder(bool strips_first_space) {
+  Json steps = Json::array({replace_step(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
+  if (strips_first_space) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  return {{"type", "Sequence"}, {"decoders", steps}};
+}
+
+void fill_llama(const SettingsFile& settings, Json& tree) {
+  const bool prefix = json_bool_or(settings.tree, "add_prefix_space", true, settings.path);
+  const bool legacy = json_bool_or(settings.tree, "legacy", false, settings.path);
+  tree["model"] = {{"type", "BPE"}, {"unk_token", nullptr}, {"fuse_unk", true}, {"byte_fallback", true}};
+  tree["pre_tokenizer"] = metaspace(!prefix ? "never" : legacy ? "always" : "first", false);
+  tree["decoder"] = byte_decoder(prefix);
+}
+
+void fill_gemma(const NamedTokens& named, Json& tree) {
+  tree["model"] = {{"type", "BPE"}, {"unk_token", named.content("unk_token")}, {"fuse_unk", true}, {"byte_fallback", true}};
+  tree["normalizer"] = replace_step(" ", kSpace);
+  tree["pre_tokenizer"] = {
+      {"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "MergedWithPrevious"}, {"invert", false}};
+  tree["decoder"] = byte_decoder(false);
+}
+
+void fill_unigram_parts(const ClassRow& row, const SentencePieceModel& model, Json& tree) {
+  tree["model"] = {{"type", "Unigram"}, {"unk_id", row.kind == Kind::t5 ? 2 : 3}, {"byte_fallback", false}};
+  if (!model.precompiled_charsmap.empty())
+    tree["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.precompiled_charsmap)}};
+  const Json spaces = metaspace("always", true);
+  tree["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({Json{{"type", "WhitespaceSplit"}}, spaces})}};
+  tree["decoder"] = spaces;
+}
+
+// The tokens round a text: the two settings' of BPE classes, the class's own of Unigram ones.
+Json post_processor(const ClassRow& row, const SettingsFile& settings, const NamedTokens& named, const AddedTokens& added) {
+  const bool by_settings = row.algorithm == SentencePieceAlgorithm::bpe;
+  const auto adds = [&](const char* key, bool otherwise) {
+    return by_settings ? json_bool_or(settings.tree, key, false, settings.path) : otherwise;
+  };
+  Json single = Json::array(), special = Json::object();
+  const auto append = [&](const char* role) {
+    const std::string& token = named.content(role);
+    single.push_back({{"SpecialToken", {{"id", token}, {"type_id", 0}}}});
+    special[token] = {{"id", token}, {"ids", Json::array({added.id(token)})}, {"tokens", Json::array({token})}};
+  };
+  if (adds("add_bos_token", row.kind == Kind::xlm_roberta)) append("bos_token");
+  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  if (adds("add_eos_token", true)) append("eos_token");
+  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", Json::array()}, {"special_tokens", special}};
+}
+
+// added_tokens.json counts only without added_tokens_decoder, as the map of special tokens does.
+NamedTokens read_names(const ClassRow& row, const std::filesystem::path& folder, const SettingsFile& settings) {
+  NamedTokens named(row);
+  named.read_config(settings);
+  if (settings.tree.contains("added_tokens_decoder")) return named;
+  if (std::filesystem::exists(folder / "added_tokens.json"))
+    throw InputError({(folder / "added_tokens.json").string(), "added_tokens_decoder in tokenizer_config.json",
+                      "added tokens of an older form, which are not available yet", kSave, ""});
+  const SettingsFile map = read_settings(folder / "special_tokens_map.json");
+  check_settings(row, map);
+  named.read_map(map);
+  return named;
+}
+
+}  // namespace
+
+std::optional<std::filesystem::path> find_sentencepiece_model(const std::filesystem::path& folder) {
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+    if (std::filesystem::is_regular_file(folder / name)) return folder / name;
+  return std::nullopt;
+}
+
+ConvertedTokenizer convert_sentencepiece_folder(const std::filesystem::path& folder, const std::filesystem::path& path) {
+  constexpr uint64_t kLargestModel = uint64_t{64} << 20;
+  const SettingsFile settings = read_settings(folder / "tokenizer_config.json");
+  const ClassRow& row = class_of(settings, read_settings(folder / "config.json"));
+  const std::string bytes = read_file(path, kLargestModel);
+  const SentencePieceModel model = parse_sentencepiece_model(bytes, path.string());
+  check_algorithm(row, model, path.string());
+  check_settings(row, settings);
+  const NamedTokens named = read_names(row, folder, settings);
+
+  ConvertedTokenizer out{};
+  TokenizerFile& file = out.file;
+  file.path = path.string();
+  file.tree = {{"version", "1.0"}};
+  if (row.algorithm == SentencePieceAlgorithm::bpe)
+    fill_bpe(model, file);
+  else
+    fill_unigram(row, model, named, file);
+  if (row.kind == Kind::llama)
+    fill_llama(settings, file.tree);
+  else if (row.kind == Kind::gemma)
+    fill_gemma(named, file.tree);
+  else
+    fill_unigram_parts(row, model, file.tree);
+
+  AddedTokens added(file, named);
+  add_all_tokens(row, model, settings, named, added);
+  file.tree["post_processor"] = post_processor(row, settings, named, added);
+  file.tree["added_tokens"] = added.take();
+  out.fingerprint = hash_text(dump(file.tree) + bytes);
+  out.eos_token = named.content("eos_token");
+  return out;
+}
+
+}  // namespace distill
