@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kSpace = "\u2581";  // SentencePiece's mark of a space
 constexpr int kNumExtraIds = 100;         // T5's sentinels
+constexpr const char* kModelNames[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
 constexpr const char* kSave = "Load the folder with transformers and save it: its tokenizer.json can be read.";
 constexpr const char* kCorrect = "Correct the file.";
 
@@ -380,6 +381,14 @@ Json post_processor(const ClassRow& row, const SettingsFile& settings, const Nam
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", Json::array()}, {"special_tokens", special}};
 }
 
+// Which of several files is read is a matter of the class in transformers.
+void check_single_model(const std::filesystem::path& folder, const std::filesystem::path& model) {
+  for (const char* name : kModelNames)
+    if (folder / name != model && std::filesystem::is_regular_file(folder / name))
+      throw InputError({(folder / name).string(), "one SentencePiece model in a folder", model.filename().string() + ", too",
+                        "Remove the one that is not the tokenizer's.", ""});
+}
+
 // added_tokens.json counts only without added_tokens_decoder, as the map of special tokens does.
 NamedTokens read_names(const ClassRow& row, const std::filesystem::path& folder, const SettingsFile& settings) {
   NamedTokens named(row);
@@ -397,7 +406,7 @@ NamedTokens read_names(const ClassRow& row, const std::filesystem::path& folder,
 }  // namespace
 
 std::optional<std::filesystem::path> find_sentencepiece_model(const std::filesystem::path& folder) {
-  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+  for (const char* name : kModelNames)
     if (std::filesystem::is_regular_file(folder / name)) return folder / name;
   return std::nullopt;
 }
@@ -406,6 +415,7 @@ ConvertedTokenizer convert_sentencepiece_folder(const std::filesystem::path& fol
   constexpr uint64_t kLargestModel = uint64_t{64} << 20;
   const SettingsFile settings = read_settings(folder / "tokenizer_config.json");
   const ClassRow& row = class_of(settings, read_settings(folder / "config.json"));
+  check_single_model(folder, path);
   const std::string bytes = read_file(path, kLargestModel);
   const SentencePieceModel model = parse_sentencepiece_model(bytes, path.string());
   check_algorithm(row, model, path.string());

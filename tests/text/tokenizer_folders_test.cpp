@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <random>
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
@@ -136,6 +137,8 @@ TEST(TokenizerFolders, WithUnavailableSettingsAreRefusedByName) {
   EXPECT_THAT(with("llama", "LlamaTokenizer", R"("bos_token": {"content": "<s>"})"), HasSubstr("__type"));
   EXPECT_THAT(with("llama", "LlamaTokenizer", R"("added_tokens_decoder": {"x": {"content": "y"}})"), HasSubstr("every id once"));
   EXPECT_THAT(with("t5", "T5Tokenizer", R"("extra_ids": 7)"), HasSubstr("extra_ids"));
+  EXPECT_THAT(with("llama", "LlamaTokenizer", R"("added_tokens_decoder": {"0": 3})"), HasSubstr("added_tokens_decoder.0"));
+  EXPECT_THAT(refusal_with("llama", "spiece.model", "x"), HasSubstr("one SentencePiece model"));
   EXPECT_THAT(refusal_with("llama", "added_tokens.json", R"({"<x>": 900})"), HasSubstr("added_tokens.json"));
 }
 
@@ -153,6 +156,24 @@ TEST(SentencePieceModels, ThatAreCutAnywhereAreInputErrors) {
   const std::string bytes = model_bytes("llama");
   for (size_t size = 0; size < bytes.size(); size += 1 + size / 40)
     EXPECT_THAT(refusal_of_model(bytes.substr(0, size)), HasSubstr("tokenizer.model")) << size;
+}
+
+// A changed byte often leaves a model that can be read; anything but that or an InputError ends the test.
+TEST(SentencePieceModels, WithAnyByteChangedLoadOrAreInputErrors) {
+  std::mt19937 random(7);
+  size_t refused = 0;
+  for (const std::string name : {"llama", "t5"}) {
+    const TemporaryFolder folder;
+    const Json golden = read_folders().at(name);
+    write_folder(golden, folder);
+    for (int i = 0; i < 150; ++i) {
+      std::string bytes = model_bytes(name);
+      for (int changes = 0; changes < 3; ++changes) bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+      folder.write(golden.at("as").get<std::string>(), bytes);
+      refused += !refusal(folder).empty();
+    }
+  }
+  EXPECT_GT(refused, 50U);
 }
 
 TEST(SentencePieceModels, ThatAreMalformedNameTheFileAndTheByte) {
