@@ -87,15 +87,16 @@ TEST_P(TokenizerFolder, DecodesAsTransformers) {
 
 TEST_P(TokenizerFolder, CountsItsTokensAndNamesTheEndOfAText) {
   EXPECT_EQ(tokenizer->num_ids(), golden["vocab_size"].get<int64_t>());
-  EXPECT_EQ(tokenizer->eos_id(), golden["eos"].get<int32_t>());
+  EXPECT_EQ(tokenizer->eos_id().value_or(-1), golden["eos"].is_null() ? -1 : golden["eos"].get<int32_t>());
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, TokenizerFolder,
                          ::testing::Values("llama", "llama_legacy", "llama_no_prefix", "llama_listed", "llama_mapped", "gemma",
-                                           "gemma_unnamed", "t5", "t5_unnamed", "xlmr", "xlmr_unnamed"),
+                                           "gemma_unnamed", "t5", "t5_unnamed", "xlmr", "xlmr_unnamed", "bert", "bert_cased",
+                                           "bert_mapped", "bert_listed"),
                          [](const auto& test) { return test.param; });
 
-TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 11U); }
+TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 15U); }
 
 TEST(TokenizerFolders, TakeTokenizerJsonWhereItIsThere) {
   const TemporaryFolder folder;
@@ -140,6 +141,14 @@ TEST(TokenizerFolders, WithUnavailableSettingsAreRefusedByName) {
   EXPECT_THAT(with("llama", "LlamaTokenizer", R"("added_tokens_decoder": {"0": 3})"), HasSubstr("added_tokens_decoder.0"));
   EXPECT_THAT(refusal_with("llama", "spiece.model", "x"), HasSubstr("one SentencePiece model"));
   EXPECT_THAT(refusal_with("llama", "added_tokens.json", R"({"<x>": 900})"), HasSubstr("added_tokens.json"));
+}
+
+TEST(BertVocabularies, OfOtherClassesOrWithABadLineAreRefused) {
+  EXPECT_THAT(refusal_with("bert", "config.json", R"({"model_type": "electra"})"), HasSubstr("electra"));
+  EXPECT_THAT(refusal_with("bert", "tokenizer_config.json", R"({"tokenizer_class": "MPNetTokenizer"})"), HasSubstr("MPNet"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\na\na\n"), HasSubstr("vocab.txt:3"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\n\xFF\n"), HasSubstr("vocab.txt:2"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\r\n"), HasSubstr("carriage return"));
 }
 
 TEST(SentencePieceModels, OfAnotherAlgorithmAreRefused) {
