@@ -4,11 +4,12 @@ Writes tests/data/text/tokenizer_folders/. Needs: pip install transformers==5.23
 
     python3 scripts/goldens/make_tokenizer_folders.py
 
-<model>.model  golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON},
+<model>.model (bert's is a vocab.txt)  golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON},
     "strings": [hash per string of corpus.json], "decoded": hash of all decoded texts, "plain": of all ids without special tokens,
     "vocab_size", "eos"}}}
 Hashes as in make_text.py: FNV-1a over ids, begins and ends; of texts over their bytes, a NUL behind each.
 """
+import contextlib
 import io
 import json
 import struct
@@ -26,12 +27,11 @@ RULES = {"\u00e9": "e", "e\u0301": "\u00e9", "\uff21": "A", "\ufb01": "fi", "\u2
 
 def train(kind, size, **options):
     model = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
-        codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
-        rules.write("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in RULES.items()))
-        rules.flush()
+    codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # the model keeps the name of the rules' file
+        Path("rules.tsv").write_text("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in RULES.items()))
         if kind == "unigram":
-            options["normalization_rule_tsv"] = rules.name
+            options["normalization_rule_tsv"] = "rules.tsv"
         else:
             options.update(normalization_rule_name="identity", remove_extra_whitespaces=False, byte_fallback=True, split_digits=True)
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TRAINING), model_writer=model, model_type=kind, vocab_size=size, hard_vocab_limit=False, num_threads=1, minloglevel=2, **options)
