@@ -47,9 +47,9 @@ class Tokenizer {
   virtual uint64_t fingerprint() const = 0;
 };
 
-// Reads <folder>/tokenizer.json and the ids named beside it; without that file tokenizer.model, spiece.model or
-// sentencepiece.bpe.model or vocab.txt, as transformers converts it. InputError names the file and the component that is wrong or not
-// available yet.
+// Reads <folder>/tokenizer.json and the ids named beside it; without that file tokenizer.model, spiece.model,
+// sentencepiece.bpe.model or vocab.txt, as transformers converts it. InputError names the file and the component that is wrong
+// or not available yet.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // True when the folder holds a tokenizer.json, a SentencePiece model or a vocab.txt.
 bool has_tokenizer(const std::filesystem::path& folder);
