@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Goldens of folders with a SentencePiece model and no tokenizer.json: tiny models, and what transformers makes of them.
+"""Goldens of folders with a SentencePiece model or vocab.txt and no tokenizer.json: tiny models, and what transformers makes of them.
 Writes tests/data/text/tokenizer_folders/. Needs: pip install transformers==5.23.0 tokenizers==0.23.3 sentencepiece==0.2.3 protobuf
 
     python3 scripts/goldens/make_tokenizer_folders.py
 
-<model>.model  golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON},
+<model>.model (bert's is a vocab.txt)  golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON},
     "strings": [hash per string of corpus.json], "decoded": hash of all decoded texts, "plain": of all ids without special tokens,
     "vocab_size", "eos"}}}
 Hashes as in make_text.py: FNV-1a over ids, begins and ends; of texts over their bytes, a NUL behind each.
 """
+import contextlib
 import io
 import json
 import struct
@@ -26,12 +27,11 @@ RULES = {"\u00e9": "e", "e\u0301": "\u00e9", "\uff21": "A", "\ufb01": "fi", "\u2
 
 def train(kind, size, **options):
     model = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
-        codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
-        rules.write("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in RULES.items()))
-        rules.flush()
+    codes = lambda text: " ".join(f"{ord(c):X}" for c in text)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # the model keeps the name of the rules' file
+        Path("rules.tsv").write_text("".join(f"{codes(a)}\t{codes(b)}\n" for a, b in RULES.items()))
         if kind == "unigram":
-            options["normalization_rule_tsv"] = rules.name
+            options["normalization_rule_tsv"] = "rules.tsv"
         else:
             options.update(normalization_rule_name="identity", remove_extra_whitespaces=False, byte_fallback=True, split_digits=True)
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TRAINING), model_writer=model, model_type=kind, vocab_size=size, hard_vocab_limit=False, num_threads=1, minloglevel=2, **options)
@@ -44,6 +44,7 @@ def models():
         "gemma": train("bpe", 900, add_dummy_prefix=False, pad_id=0, eos_id=1, bos_id=2, unk_id=3, pad_piece="<pad>", eos_piece="<eos>", bos_piece="<bos>", user_defined_symbols=["<start_of_turn>", "\t", "\u2581\u2581"]),
         "t5": train("unigram", 600, pad_id=0, eos_id=1, unk_id=2, bos_id=-1),
         "xlmr": train("unigram", 600),
+        "bert": "".join(f"{token}\n" for token in json.loads((HERE / "bert" / "tokenizer.json").read_text())["model"]["vocab"]).encode(),
     }
 
 
@@ -70,6 +71,10 @@ def folders():
         "t5": ("t5", "spiece.model", {"tokenizer_config.json": {"tokenizer_class": "T5Tokenizer", "add_eos_token": False, "extra_ids": 100, "additional_special_tokens": [f"<extra_id_{i}>" for i in range(100)]}, "config.json": is_t5}),
         "t5_unnamed": ("t5", "tokenizer.model", {"config.json": is_t5}),
         "xlmr": ("xlmr", "sentencepiece.bpe.model", {"tokenizer_config.json": {"tokenizer_class": "XLMRobertaTokenizer", "mask_token": added("<mask>", lstrip=True)}, "config.json": {"model_type": "xlm-roberta"}}),
+        "bert": ("bert", "vocab.txt", {"config.json": {"model_type": "bert"}}),
+        "bert_cased": ("bert", "vocab.txt", {"config.json": {"model_type": "distilbert"}, "tokenizer_config.json": {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": False}}),
+        "bert_mapped": ("bert", "vocab.txt", {"config.json": {"model_type": "bert"}, "tokenizer_config.json": {"strip_accents": False, "tokenize_chinese_chars": False, "model_max_length": 512}, "special_tokens_map.json": {"mask_token": token("<mask>", lstrip=True), "cls_token": "[CLS]", "unk_token": "[UNK]"}}),
+        "bert_listed": ("bert", "vocab.txt", {"config.json": {"model_type": "bert"}, "tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "bos_token": "<s>", "added_tokens_decoder": {"4": token("[MASK]", special=True, lstrip=True), "900": token("word", normalized=True, special=False)}}}),
         "xlmr_unnamed": ("xlmr", "tokenizer.model", {"config.json": {"model_type": "xlm-roberta"}}),
     }
 

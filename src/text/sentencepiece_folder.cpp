@@ -11,6 +11,7 @@
 #include "distill/core/file.h"
 #include "distill/core/json_reader.h"
 
+#include "folder_tokens.h"
 #include "sentencepiece.h"
 #include "unicode.h"
 
@@ -19,8 +20,7 @@ namespace {
 
 constexpr const char* kSpace = "\u2581";  // SentencePiece's mark of a space
 constexpr int kNumExtraIds = 100;         // T5's sentinels
-constexpr const char* kSave = "Load the folder with transformers and save it: its tokenizer.json can be read.";
-constexpr const char* kCorrect = "Correct the file.";
+constexpr const char* kModelNames[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
 
 enum class Kind { llama, gemma, t5, xlm_roberta };
 
@@ -29,7 +29,7 @@ struct ClassRow {
   const char* name;
   std::vector<const char*> model_types;  // with any other, transformers takes another class
   SentencePieceAlgorithm algorithm;
-  std::vector<std::pair<const char*, const char*>> names;  // tokens that have a role without being named
+  RoleNames names;
 };
 
 const std::vector<ClassRow>& class_table() {
@@ -66,28 +66,6 @@ const std::vector<ClassRow>& class_table() {
                                                 {"mask_token", "<mask>"}}}};
   return table;
 }
-
-// In the order in which those that the vocabulary lacks get their ids.
-constexpr const char* kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
-
-struct SettingsFile {
-  std::string path;
-  Json tree = Json::object();  // empty without the file
-};
-
-SettingsFile read_settings(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return {path.string()};
-  Json tree = read_json_file(path.string());
-  if (!tree.is_object()) throw InputError({path.string(), "a JSON object", tree.type_name(), kCorrect, ""});
-  return {path.string(), std::move(tree)};
-}
-
-const Json* find_member(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 [[noreturn]] void refuse_class(const std::string& where, const std::string& found) {
   std::string names;
@@ -143,117 +121,6 @@ void check_settings(const ClassRow& row, const SettingsFile& file) {
   };
   if (row.kind != Kind::t5 || !additional->is_array() || !std::all_of(additional->begin(), additional->end(), is_sentinel))
     refuse("additional_special_tokens", "none but T5's sentinels");
-}
-
-struct NewToken {
-  std::string content;
-  bool special, normalized;
-  bool single_word = false, lstrip = false, rstrip = false;
-};
-
-NewToken read_token(const Json& token, bool special, const std::string& where) {
-  NewToken out{json_string(token, "content", where), special || json_bool_or(token, "special", false, where), false};
-  out.normalized = json_bool_or(token, "normalized", !out.special, where);
-  out.single_word = json_bool_or(token, "single_word", false, where);
-  out.lstrip = json_bool_or(token, "lstrip", false, where);
-  out.rstrip = json_bool_or(token, "rstrip", false, where);
-  return out;
-}
-
-// The tokens that have a role: of the class, of tokenizer_config.json and, in older folders, of special_tokens_map.json.
-class NamedTokens {
- public:
-  explicit NamedTokens(const ClassRow& row) {
-    for (const auto& [role, content] : row.names) tokens_.insert_or_assign(role, NewToken{content, true, false});
-  }
-
-  void read_config(const SettingsFile& file) {
-    for (const char* role : kRoles) {
-      if (!file.tree.contains(role)) continue;
-      const std::string where = file.path + ": " + role;
-      const Json& token = file.tree.at(role);
-      if (token.is_object() && json_string_or(token, "__type", "", where) != "AddedToken")
-        throw InputError({where, R"(a token, or an object with "__type": "AddedToken")", "another object", kCorrect, ""});
-      set(role, token, false, where);
-    }
-  }
-  void read_map(const SettingsFile& file) {
-    for (const char* role : kRoles)
-      if (file.tree.contains(role)) set(role, file.tree.at(role), true, file.path + ": " + role);
-  }
-
-  const NewToken* find(const std::string& role) const {
-    const auto found = tokens_.find(role);
-    return found == tokens_.end() ? nullptr : &found->second;
-  }
-  const std::string& content(const std::string& role) const { return tokens_.at(role).content; }
-  bool has(const std::string& content) const {
-    return std::any_of(tokens_.begin(), tokens_.end(), [&](const auto& one) { return one.second.content == content; });
-  }
-
- private:
-  void set(const char* role, const Json& token, bool special, const std::string& where) {
-    if (token.is_null() && !find(role)) return;
-    if (!token.is_string() && !token.is_object()) throw InputError({where, "a token", token.type_name(), kCorrect, ""});
-    NewToken out = token.is_string() ? NewToken{token.get<std::string>(), true, false} : read_token(token, special, where);
-    out.special = true;
-    tokens_.insert_or_assign(role, std::move(out));
-  }
-
-  std::map<std::string, NewToken> tokens_;
-};
-
-// Tokens with the ids that the vocabulary gives them, or the next free ones.
-class AddedTokens {
- public:
-  AddedTokens(const TokenizerFile& file, const NamedTokens& named) : named_(named) {
-    for (const auto& [token, id] : file.vocab) ids_.emplace(token, id);
-    for (const auto& [token, score] : file.pieces) ids_.emplace(token, static_cast<int64_t>(ids_.size()));
-  }
-
-  // `listed`: the id that the folder gives; a different one is what it gets, with a warning where the file is read.
-  void add(NewToken token, std::optional<int64_t> listed) {
-    const int64_t id = ids_.emplace(token.content, static_cast<int64_t>(ids_.size())).first->second;
-    token.special = token.special || named_.has(token.content);
-    const std::string content = token.content;
-    Json entry = {{"id", listed.value_or(id)}, {"content", token.content}, {"single_word", token.single_word},
-                  {"lstrip", token.lstrip},    {"rstrip", token.rstrip},   {"normalized", token.normalized},
-                  {"special", token.special}};
-    const auto [at, is_new] = places_.emplace(content, entries_.size());
-    if (is_new)
-      entries_.push_back(std::move(entry));
-    else
-      entries_[at->second] = std::move(entry);
-  }
-  bool has(const std::string& content) const { return places_.contains(content); }
-  int64_t id(const std::string& content) const { return ids_.at(content); }
-
-  // New ones stand in the order of their ids.
-  Json take() { return std::move(entries_); }
-
- private:
-  const NamedTokens& named_;
-  std::unordered_map<std::string, int64_t> ids_;
-  std::unordered_map<std::string, size_t> places_;
-  Json entries_ = Json::array();
-};
-
-// tokenizer_config.json: `"added_tokens_decoder": {"0": {"content": "<unk>", ...}}`.
-void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
-  const Json* listed = find_member(file.tree, "added_tokens_decoder");
-  if (!listed) return;
-  const std::string where = file.path + ": added_tokens_decoder";
-  if (!listed->is_object()) throw InputError({where, "an object", listed->type_name(), kCorrect, ""});
-  std::map<int64_t, NewToken> tokens;
-  for (const auto& [key, token] : listed->items()) {
-    const bool is_id = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, where + "." + key)).second)
-      throw InputError({where, "every id once, in digits", "\"" + key + "\"", kCorrect, ""});
-  }
-  for (auto& [id, token] : tokens) {
-    if (added.has(token.content)) throw InputError({where, "every token once", "\"" + token.content + "\" again", kCorrect, ""});
-    added.add(token, id);
-  }
 }
 
 // A listed token keeps its flags; a token with a role does not where it is a control piece, too.
@@ -380,24 +247,18 @@ Json post_processor(const ClassRow& row, const SettingsFile& settings, const Nam
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", Json::array()}, {"special_tokens", special}};
 }
 
-// added_tokens.json counts only without added_tokens_decoder, as the map of special tokens does.
-NamedTokens read_names(const ClassRow& row, const std::filesystem::path& folder, const SettingsFile& settings) {
-  NamedTokens named(row);
-  named.read_config(settings);
-  if (settings.tree.contains("added_tokens_decoder")) return named;
-  if (std::filesystem::exists(folder / "added_tokens.json"))
-    throw InputError({(folder / "added_tokens.json").string(), "added_tokens_decoder in tokenizer_config.json",
-                      "added tokens of an older form, which are not available yet", kSave, ""});
-  const SettingsFile map = read_settings(folder / "special_tokens_map.json");
-  check_settings(row, map);
-  named.read_map(map);
-  return named;
+// Which of several files is read is a matter of the class in transformers.
+void check_single_model(const std::filesystem::path& folder, const std::filesystem::path& model) {
+  for (const char* name : kModelNames)
+    if (folder / name != model && std::filesystem::is_regular_file(folder / name))
+      throw InputError({(folder / name).string(), "one SentencePiece model in a folder", model.filename().string() + ", too",
+                        "Remove the one that is not the tokenizer's.", ""});
 }
 
 }  // namespace
 
 std::optional<std::filesystem::path> find_sentencepiece_model(const std::filesystem::path& folder) {
-  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+  for (const char* name : kModelNames)
     if (std::filesystem::is_regular_file(folder / name)) return folder / name;
   return std::nullopt;
 }
@@ -406,11 +267,12 @@ ConvertedTokenizer convert_sentencepiece_folder(const std::filesystem::path& fol
   constexpr uint64_t kLargestModel = uint64_t{64} << 20;
   const SettingsFile settings = read_settings(folder / "tokenizer_config.json");
   const ClassRow& row = class_of(settings, read_settings(folder / "config.json"));
+  check_single_model(folder, path);
   const std::string bytes = read_file(path, kLargestModel);
   const SentencePieceModel model = parse_sentencepiece_model(bytes, path.string());
   check_algorithm(row, model, path.string());
   check_settings(row, settings);
-  const NamedTokens named = read_names(row, folder, settings);
+  const NamedTokens named = read_names(row.names, folder, settings, [&](const SettingsFile& map) { check_settings(row, map); });
 
   ConvertedTokenizer out{};
   TokenizerFile& file = out.file;

@@ -6,15 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "tokenizer_json.h"
+#include "folder_tokens.h"
 
 namespace distill {
-
-struct ConvertedTokenizer {
-  TokenizerFile file;
-  uint64_t fingerprint;   // of the model file's bytes and of everything that the files beside it changed
-  std::string eos_token;  // the class's own, for folders that name none
-};
 
 // The model file of the folder under one of its usual names, or nullopt.
 std::optional<std::filesystem::path> find_sentencepiece_model(const std::filesystem::path& folder);

@@ -11,6 +11,7 @@
 #include "distill/core/error.h"
 #include "distill/core/file.h"
 
+#include "bert_folder.h"
 #include "components.h"
 #include "named_ids.h"
 #include "sentencepiece_folder.h"
@@ -308,11 +309,10 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& fold
   return tokenizer;
 }
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const std::filesystem::path& folder, const std::filesystem::path& model) {
-  ConvertedTokenizer converted = convert_sentencepiece_folder(folder, model);
+std::unique_ptr<Tokenizer> make_tokenizer(const std::filesystem::path& folder, ConvertedTokenizer converted) {
   auto tokenizer = std::make_unique<TokenizerOfFile>(std::move(converted.file), converted.fingerprint);
   NamedIds named = find_named_ids(folder, *tokenizer);
-  if (!named.eos) named.eos = tokenizer->id_of(converted.eos_token);
+  if (!named.eos && !converted.eos_token.empty()) named.eos = tokenizer->id_of(converted.eos_token);
   tokenizer->set_named_ids(named);
   return tokenizer;
 }
@@ -324,13 +324,15 @@ bool has_tokenizer_json(const std::filesystem::path& folder) {
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
-  if (!has_tokenizer_json(folder))
-    if (const auto model = find_sentencepiece_model(folder)) return load_sentencepiece(folder, *model);
+  if (has_tokenizer_json(folder)) return load_tokenizer_json(folder);
+  if (const auto model = find_sentencepiece_model(folder))
+    return make_tokenizer(folder, convert_sentencepiece_folder(folder, *model));
+  if (has_bert_vocabulary(folder)) return make_tokenizer(folder, convert_bert_folder(folder));
   return load_tokenizer_json(folder);
 }
 
 bool has_tokenizer(const std::filesystem::path& folder) {
-  return has_tokenizer_json(folder) || find_sentencepiece_model(folder).has_value();
+  return has_tokenizer_json(folder) || find_sentencepiece_model(folder) || has_bert_vocabulary(folder);
 }
 
 }  // namespace distill

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <random>
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
@@ -86,15 +87,16 @@ TEST_P(TokenizerFolder, DecodesAsTransformers) {
 
 TEST_P(TokenizerFolder, CountsItsTokensAndNamesTheEndOfAText) {
   EXPECT_EQ(tokenizer->num_ids(), golden["vocab_size"].get<int64_t>());
-  EXPECT_EQ(tokenizer->eos_id(), golden["eos"].get<int32_t>());
+  EXPECT_EQ(tokenizer->eos_id().value_or(-1), golden["eos"].is_null() ? -1 : golden["eos"].get<int32_t>());
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, TokenizerFolder,
                          ::testing::Values("llama", "llama_legacy", "llama_no_prefix", "llama_listed", "llama_mapped", "gemma",
-                                           "gemma_unnamed", "t5", "t5_unnamed", "xlmr", "xlmr_unnamed"),
+                                           "gemma_unnamed", "t5", "t5_unnamed", "xlmr", "xlmr_unnamed", "bert", "bert_cased",
+                                           "bert_mapped", "bert_listed"),
                          [](const auto& test) { return test.param; });
 
-TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 11U); }
+TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 15U); }
 
 TEST(TokenizerFolders, TakeTokenizerJsonWhereItIsThere) {
   const TemporaryFolder folder;
@@ -136,7 +138,17 @@ TEST(TokenizerFolders, WithUnavailableSettingsAreRefusedByName) {
   EXPECT_THAT(with("llama", "LlamaTokenizer", R"("bos_token": {"content": "<s>"})"), HasSubstr("__type"));
   EXPECT_THAT(with("llama", "LlamaTokenizer", R"("added_tokens_decoder": {"x": {"content": "y"}})"), HasSubstr("every id once"));
   EXPECT_THAT(with("t5", "T5Tokenizer", R"("extra_ids": 7)"), HasSubstr("extra_ids"));
+  EXPECT_THAT(with("llama", "LlamaTokenizer", R"("added_tokens_decoder": {"0": 3})"), HasSubstr("added_tokens_decoder.0"));
+  EXPECT_THAT(refusal_with("llama", "spiece.model", "x"), HasSubstr("one SentencePiece model"));
   EXPECT_THAT(refusal_with("llama", "added_tokens.json", R"({"<x>": 900})"), HasSubstr("added_tokens.json"));
+}
+
+TEST(BertVocabularies, OfOtherClassesOrWithABadLineAreRefused) {
+  EXPECT_THAT(refusal_with("bert", "config.json", R"({"model_type": "electra"})"), HasSubstr("electra"));
+  EXPECT_THAT(refusal_with("bert", "tokenizer_config.json", R"({"tokenizer_class": "MPNetTokenizer"})"), HasSubstr("MPNet"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\na\na\n"), HasSubstr("vocab.txt:3"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\n\xFF\n"), HasSubstr("vocab.txt:2"));
+  EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\r\n"), HasSubstr("carriage return"));
 }
 
 TEST(SentencePieceModels, OfAnotherAlgorithmAreRefused) {
@@ -153,6 +165,24 @@ TEST(SentencePieceModels, ThatAreCutAnywhereAreInputErrors) {
   const std::string bytes = model_bytes("llama");
   for (size_t size = 0; size < bytes.size(); size += 1 + size / 40)
     EXPECT_THAT(refusal_of_model(bytes.substr(0, size)), HasSubstr("tokenizer.model")) << size;
+}
+
+// A changed byte often leaves a model that can be read; anything but that or an InputError ends the test.
+TEST(SentencePieceModels, WithAnyByteChangedLoadOrAreInputErrors) {
+  std::mt19937 random(7);
+  size_t refused = 0;
+  for (const std::string name : {"llama", "t5"}) {
+    const TemporaryFolder folder;
+    const Json golden = read_folders().at(name);
+    write_folder(golden, folder);
+    for (int i = 0; i < 150; ++i) {
+      std::string bytes = model_bytes(name);
+      for (int changes = 0; changes < 3; ++changes) bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+      folder.write(golden.at("as").get<std::string>(), bytes);
+      refused += !refusal(folder).empty();
+    }
+  }
+  EXPECT_GT(refused, 50U);
 }
 
 TEST(SentencePieceModels, ThatAreMalformedNameTheFileAndTheByte) {
