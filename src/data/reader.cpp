@@ -1,23 +1,25 @@
-// Which reader a data file needs. What this version cannot read is refused by name, never guessed at.
+// Which reader a data file needs. What cannot be read is refused by name, never guessed at.
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <string_view>
 #include <utility>
 
 #include "distill/core/error.h"
+#include "distill/data/bytes.h"
 
 #include "row_readers.h"
 
 namespace distill {
 namespace {
 
+constexpr const char* kFormats = ".jsonl or .txt, plain or compressed (.gz .zst .xz .bz2)";
+
 struct Refusal {
   std::string_view format, advice;
 };
 
-constexpr Refusal kGzip{"a gzip file", "Unpack it: `gunzip -k FILE`, and name the result."};
-constexpr Refusal kZstd{"a Zstandard file", "Unpack it: `unzstd -k FILE`, and name the result."};
-constexpr Refusal kPacked{"a compressed file", "Unpack it and name the result."};
+constexpr Refusal kPacked{"an archive or a compression that is not read", "Unpack it and name the result."};
 constexpr Refusal kParquet{
     "a Parquet file", "Convert it: `datasets.load_dataset(\"parquet\", data_files=FILE)[\"train\"].to_json(\"train.jsonl\")`."};
 constexpr Refusal kArrow{"an Arrow file", "Convert it: `datasets.load_from_disk(FOLDER).to_json(\"train.jsonl\")`."};
@@ -25,26 +27,22 @@ constexpr Refusal kTokens{"a token file", "Write the ids as JSON Lines: {\"input
 constexpr Refusal kTable{"a table of values", "Convert it to JSON Lines: {\"text\": \"...\"} on each line."};
 
 constexpr std::pair<std::string_view, Refusal> kRefusedEndings[] = {
-    {".gz", kGzip},    {".zst", kZstd},   {".zstd", kZstd},       {".xz", kPacked},   {".bz2", kPacked},
-    {".zip", kPacked}, {".tar", kPacked}, {".parquet", kParquet}, {".arrow", kArrow}, {".bin", kTokens},
-    {".npy", kTokens}, {".csv", kTable},  {".tsv", kTable}};
+    {".zip", kPacked},      {".tar", kPacked},  {".tgz", kPacked}, {".lz4", kPacked}, {".br", kPacked}, {".7z", kPacked},
+    {".parquet", kParquet}, {".arrow", kArrow}, {".bin", kTokens}, {".npy", kTokens}, {".csv", kTable}, {".tsv", kTable}};
+constexpr std::pair<std::string_view, Refusal> kRefusedMagics[] = {
+    {"PAR1", kParquet}, {"ARROW1", kArrow}, {"PK\x03\x04", kPacked}};
+constexpr std::string_view kCompressedEndings[] = {".gz", ".zst", ".zstd", ".xz", ".bz2"};
 
 [[noreturn]] void refuse(const fs::path& path, const Refusal& refusal) {
-  throw InputError({path.string(), "a .jsonl or .txt file", std::string(refusal.format) + ", which is not available yet",
-                    std::string(refusal.advice), ""});
+  throw InputError({path.string(), kFormats, std::string(refusal.format), std::string(refusal.advice), ""});
 }
 
-void refuse_packed_bytes(const fs::path& path) {
+void refuse_other_bytes(const fs::path& path) {
   const ReadFile file(path);
-  std::array<char, 4> start{};
-  if (file.size() < start.size()) return;
+  std::string start(std::min<uint64_t>(8, file.size()), '\0');
   file.read_at(0, start.data(), start.size());
-  const std::string_view bytes(start.data(), start.size());
-  if (bytes.starts_with("\x1f\x8b")) refuse(path, kGzip);
-  if (bytes == "\x28\xb5\x2f\xfd") refuse(path, kZstd);
-  if (bytes == "PAR1") refuse(path, kParquet);
-  if (bytes == "ARRO") refuse(path, kArrow);
-  if (bytes.starts_with("PK\x03\x04")) refuse(path, kPacked);
+  for (const auto& [magic, refusal] : kRefusedMagics)
+    if (start.starts_with(magic)) refuse(path, refusal);
 }
 
 std::string lower_extension(const fs::path& path) {
@@ -53,19 +51,30 @@ std::string lower_extension(const fs::path& path) {
   return ending;
 }
 
+// The bytes decide whether a file is compressed; a name that promises it for other bytes points to a damaged file.
+void expect_compressed(const fs::path& path) {
+  if (compression_of(path)) return;
+  throw InputError({path.string(), "a gzip, Zstandard, xz or bzip2 file, as its name says",
+                    ReadFile(path).size() == 0 ? "an empty file" : "other bytes at its start",
+                    "Copy or download it again; if it is plain text, rename it to " + path.stem().string() + ".", ""});
+}
+
 }  // namespace
 
 std::unique_ptr<RowReader> open_rows(const fs::path& path, const ReadRules& rules) {
-  const std::string ending = lower_extension(path);
+  std::string ending = lower_extension(path);
+  if (std::find(std::begin(kCompressedEndings), std::end(kCompressedEndings), ending) != std::end(kCompressedEndings)) {
+    expect_compressed(path);
+    ending = lower_extension(path.stem());
+  }
   for (const auto& [refused, refusal] : kRefusedEndings)
     if (ending == refused) refuse(path, refusal);
   const bool json = ending == ".jsonl" || ending == ".json" || ending == ".ndjson";
   if (!json && ending != ".txt" && ending != ".text") {
-    throw InputError({path.string(), "a .jsonl or .txt file",
-                      ending.empty() ? "a name without an ending" : "the ending " + ending,
+    throw InputError({path.string(), kFormats, ending.empty() ? "a name without an ending" : "the ending " + ending,
                       "Rename the file after what it holds.", ""});
   }
-  refuse_packed_bytes(path);
+  refuse_other_bytes(path);
   return open_text_rows(path, json ? TextFormat::json_lines : TextFormat::plain, rules);
 }
 
