@@ -7,6 +7,8 @@
 #include "distill/core/error.h"
 #include "distill/core/file.h"
 
+#include "compressed_bytes.h"
+
 namespace distill {
 namespace {
 
@@ -76,6 +78,8 @@ std::optional<Compression> compression_of(const fs::path& path) {
     if (start.starts_with(magic) && (compression != Compression::bzip2 || is_bzip(start))) return compression;
   return std::nullopt;
 }
+
+bool is_packed(const fs::path& path) { return compression_of(path).has_value(); }
 
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
   if (const std::optional<Compression> compression = compression_of(path)) return open_compressed(path, *compression);

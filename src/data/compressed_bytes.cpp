@@ -40,7 +40,7 @@ void CompressedBytes::seek(uint64_t byte) {
 }
 
 void CompressedBytes::refuse(const std::string& found) const {
-  throw InputError({file_.path().string(), "a whole " + std::string(name_of(compression_)) + " file",
+  throw InputError({file_.path().string(), "whole compressed data (" + std::string(name_of(compression_)) + ")",
                     found + (offset_ > 0 ? ", after " + std::to_string(offset_) + " bytes of text" : ""),
                     "It was cut or damaged: copy or download it again.", ""});
 }

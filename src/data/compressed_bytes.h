@@ -1,12 +1,21 @@
 // What readers of compressed files share: going forward by decompressing, and the words for a broken stream.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "distill/core/file.h"
 #include "distill/data/bytes.h"
 
 namespace distill {
+
+enum class Compression { gzip, zstd, xz, bzip2 };
+std::string_view name_of(Compression compression);
+// By the first bytes. Neither JSON nor other text in UTF-8 begins like a compressed file.
+std::optional<Compression> compression_of(const fs::path& path);
+std::unique_ptr<ByteSource> open_compressed(const fs::path& path, Compression compression);
 
 class CompressedBytes : public ByteSource {
  public:

@@ -1,5 +1,6 @@
-// Which reader a data file needs. What cannot be read is refused by name, never guessed at.
-#include <algorithm>
+// Which reader a data file needs. What this version cannot read is refused by name, never guessed at.
+#include "distill/data/reader.h"
+
 #include <array>
 #include <cctype>
 #include <string_view>
@@ -13,68 +14,81 @@
 namespace distill {
 namespace {
 
-constexpr const char* kFormats = ".jsonl or .txt, plain or compressed (.gz .zst .xz .bz2)";
+constexpr const char* kFormats = ".jsonl or .txt (.gz, .zst, .xz, .bz2 too), or token ids in .bin or .npy";
 
 struct Refusal {
   std::string_view format, advice;
 };
 
-constexpr Refusal kPacked{"an archive or a compression that is not read", "Unpack it and name the result."};
+constexpr Refusal kArchive{"an archive", "Unpack it and name the files in it."};
 constexpr Refusal kParquet{
     "a Parquet file", "Convert it: `datasets.load_dataset(\"parquet\", data_files=FILE)[\"train\"].to_json(\"train.jsonl\")`."};
 constexpr Refusal kArrow{"an Arrow file", "Convert it: `datasets.load_from_disk(FOLDER).to_json(\"train.jsonl\")`."};
-constexpr Refusal kTokens{"a token file", "Write the ids as JSON Lines: {\"input_ids\": [...]} on each line."};
 constexpr Refusal kTable{"a table of values", "Convert it to JSON Lines: {\"text\": \"...\"} on each line."};
 
 constexpr std::pair<std::string_view, Refusal> kRefusedEndings[] = {
-    {".zip", kPacked},      {".tar", kPacked},  {".tgz", kPacked}, {".lz4", kPacked}, {".br", kPacked}, {".7z", kPacked},
-    {".parquet", kParquet}, {".arrow", kArrow}, {".bin", kTokens}, {".npy", kTokens}, {".csv", kTable}, {".tsv", kTable}};
-constexpr std::pair<std::string_view, Refusal> kRefusedMagics[] = {
-    {"PAR1", kParquet}, {"ARROW1", kArrow}, {"PK\x03\x04", kPacked}};
-constexpr std::string_view kCompressedEndings[] = {".gz", ".zst", ".zstd", ".xz", ".bz2"};
+    {".zip", kArchive}, {".tar", kArchive}, {".tgz", kArchive}, {".parquet", kParquet},
+    {".arrow", kArrow}, {".csv", kTable},   {".tsv", kTable}};
+constexpr std::pair<std::string_view, Refusal> kRefusedStarts[] = {
+    {"PAR1", kParquet}, {"ARRO", kArrow}, {"PK\x03\x04", kArchive}};
+constexpr std::string_view kPackedEndings[] = {".gz", ".zst", ".zstd", ".xz", ".bz2"};
 
 [[noreturn]] void refuse(const fs::path& path, const Refusal& refusal) {
-  throw InputError({path.string(), kFormats, std::string(refusal.format), std::string(refusal.advice), ""});
+  throw InputError(
+      {path.string(), kFormats, std::string(refusal.format) + ", which is not available yet", std::string(refusal.advice), ""});
 }
 
-void refuse_other_bytes(const fs::path& path) {
-  const ReadFile file(path);
-  std::string start(std::min<uint64_t>(8, file.size()), '\0');
-  file.read_at(0, start.data(), start.size());
-  for (const auto& [magic, refusal] : kRefusedMagics)
-    if (start.starts_with(magic)) refuse(path, refusal);
-}
-
-std::string lower_extension(const fs::path& path) {
+std::string lower_ending(const fs::path& path) {
   std::string ending = path.extension().string();
   for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return ending;
 }
 
-// The bytes decide whether a file is compressed; a name that promises it for other bytes points to a damaged file.
-void expect_compressed(const fs::path& path) {
-  if (compression_of(path)) return;
-  throw InputError({path.string(), "a gzip, Zstandard, xz or bzip2 file, as its name says",
-                    ReadFile(path).size() == 0 ? "an empty file" : "other bytes at its start",
-                    "Copy or download it again; if it is plain text, rename it to " + path.stem().string() + ".", ""});
+void refuse_by_start(const fs::path& path) {
+  const std::unique_ptr<ByteSource> bytes = open_bytes(path);
+  std::array<char, 4> start{};
+  size_t count = 0;
+  for (size_t got = 1; got > 0 && count < start.size(); count += got)
+    got = bytes->read(start.data() + count, start.size() - count);
+  for (const auto& [first, refusal] : kRefusedStarts)
+    if (std::string_view(start.data(), count) == first) refuse(path, refusal);
+}
+
+// The ending of what is in the file: `.jsonl` of `train.jsonl.gz`.
+std::string ending_of_contents(const fs::path& path, bool packed) {
+  const std::string ending = lower_ending(path);
+  for (const std::string_view one : kPackedEndings) {
+    if (ending != one) continue;
+    if (!packed)
+      throw InputError({path.string(), "compressed data, as the name says", "other bytes",
+                        "Rename the file after what it holds, or take it again from its source.", ""});
+    return lower_ending(path.stem());
+  }
+  return ending;
 }
 
 }  // namespace
 
 std::unique_ptr<RowReader> open_rows(const fs::path& path, const ReadRules& rules) {
-  std::string ending = lower_extension(path);
-  if (std::find(std::begin(kCompressedEndings), std::end(kCompressedEndings), ending) != std::end(kCompressedEndings)) {
-    expect_compressed(path);
-    ending = lower_extension(path.stem());
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / "dataset_info.json")) refuse(path, kArrow);
+    throw InputError({path.string(), kFormats, "a folder", "Name the files themselves.", ""});
   }
+  const bool packed = is_packed(path);
+  const std::string ending = ending_of_contents(path, packed);
   for (const auto& [refused, refusal] : kRefusedEndings)
     if (ending == refused) refuse(path, refusal);
+  if (ending == ".bin" || ending == ".npy") {
+    if (packed)
+      throw InputError({path.string(), "token ids as they are", "a compressed file", "Unpack it and name the result.", ""});
+    return open_token_rows(path, ending == ".npy" ? TokenFormat::npy : TokenFormat::bin, rules);
+  }
   const bool json = ending == ".jsonl" || ending == ".json" || ending == ".ndjson";
   if (!json && ending != ".txt" && ending != ".text") {
     throw InputError({path.string(), kFormats, ending.empty() ? "a name without an ending" : "the ending " + ending,
                       "Rename the file after what it holds.", ""});
   }
-  refuse_other_bytes(path);
+  refuse_by_start(path);
   return open_text_rows(path, json ? TextFormat::json_lines : TextFormat::plain, rules);
 }
 

@@ -42,7 +42,11 @@ struct Piece {
 // Builds a rewritten copy of `from`, whose spans must be explicit.
 class Rewriter {
  public:
-  explicit Rewriter(const AlignedText& from) : from_(from) { to_.max_bytes = from.max_bytes; }
+  explicit Rewriter(const AlignedText& from) : from_(from) {
+    to_.max_bytes = from.max_bytes;
+    to_.text.reserve(from.text.size());
+    to_.spans.reserve(from.text.size());
+  }
   void copy(size_t begin, size_t end);
   void add(std::string_view text, SourceSpan source);
   size_t size() const { return to_.text.size(); }

@@ -215,6 +215,7 @@ void add_special_tokens(const Json& config, Json& names) {
 // As transformers: special_tokens_map.json counts only for folders whose tokenizer_config.json does not list the added tokens.
 Json special_tokens(const std::filesystem::path& folder, const std::optional<Json>& config) {
   Json names = Json::object();
+  if (folder.empty()) return names;
   if (config) add_special_tokens(*config, names);
   if (!config || !config->contains("added_tokens_decoder"))
     if (const std::optional<Json> map = read_optional(folder / "special_tokens_map.json")) add_special_tokens(*map, names);
@@ -242,11 +243,11 @@ void add_sources(const Json& config, const std::string& path, Sources& sources) 
   }
 }
 
-NamedSource read_source(const std::filesystem::path& path) { return {read_file(path, jinja::kMaxSourceBytes), path.string()}; }
-
 Sources template_files(const std::filesystem::path& folder) {
   Sources sources;
-  const auto add = [&](const std::string& name, const std::filesystem::path& path) { sources[name] = read_source(path); };
+  const auto add = [&](const std::string& name, const std::filesystem::path& path) {
+    sources[name] = {read_file(path, jinja::kMaxSourceBytes), path.string()};
+  };
   if (std::filesystem::exists(folder / "chat_template.jinja")) add("default", folder / "chat_template.jinja");
   for (const char* name : {"default", "tool_use"}) {
     const std::filesystem::path path = folder / "additional_chat_templates" / (std::string(name) + ".jinja");
@@ -267,8 +268,9 @@ Sources find_sources(const std::filesystem::path& folder, const std::optional<Js
 }  // namespace
 
 std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file) {
-  const std::optional<Json> config = read_optional(folder / "tokenizer_config.json");
-  const Sources sources = file.empty() ? find_sources(folder, config) : Sources{{"default", read_source(file)}};
+  const std::optional<Json> config = folder.empty() ? std::nullopt : read_optional(folder / "tokenizer_config.json");
+  if (!file.empty()) return ChatTemplate(read_file(file, jinja::kMaxSourceBytes), file.string(), special_tokens(folder, config));
+  const Sources sources = find_sources(folder, config);
   if (sources.empty()) return std::nullopt;
   const auto usual = sources.find("default"), with_tools = sources.find("tool_use");
   if (usual == sources.end())

@@ -40,7 +40,7 @@ def add_lines(corpus: Corpus) -> None:
         "surrogate_utf8": b'{"text": "\xed\xa0\x80"}', "surrogate_alone": rb'{"text": "\ud800"}', "surrogate_low": rb'{"text": "\udc00"}',
         "escape_unknown": rb'{"text": "\q"}', "escape_cut": rb'{"text": "\u00"}', "number_beyond_doubles": b'{"input_ids": [1e999]}',
         "unclosed_string": b'{"text": "abc}', "tab_in_a_string": b'{"text": "a\tb"}', "comment": b"// " + good, "yaml": b"input_ids: [3]",
-        "python": b"{'input_ids': [3], 'labels': None}", "separator_only": b"---", "byte_order_mark_inside": b"\xef\xbb\xbf" + good,
+        "python": b"{'input_ids': [3], 'labels': None}", "separator_only": b"---",
         "unclosed_array": b'[{"input_ids": [3, 4]},',
     }.items():
         add("broken_" + name, text)
@@ -53,8 +53,8 @@ def add_lines(corpus: Corpus) -> None:
         add(f"line_{name}", text, "one JSON object on every line")
     huge = 100_000_000
     add("100_megabytes_of_x", b"x" * huge)
-    add("10_megabytes_of_brackets", b"[" * 10_000_000, "128")
-    add("100_megabytes_unclosed", b'{"text": "' + b"a" * huge)
+    add("10_megabytes_of_brackets", b"[" * 10_000_000, "one JSON object")
+    add("10_megabytes_unclosed", b'{"text": "' + b"a" * 10_000_000)
     add("10_megabytes_of_zeros", bytes(10_000_000), "NUL")
     add("10_megabyte_key", b'{"' + b"k" * 10_000_000 + b'": 1}', "input_ids")
     add("100000_keys", b"{" + b",".join(b'"k%d":1' % i for i in range(100_000)) + b"}", "input_ids")
