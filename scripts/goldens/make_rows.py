@@ -15,6 +15,13 @@ import pyarrow
 HERE = Path(__file__).resolve().parents[2] / "tests" / "data" / "rows"
 
 
+def zstd(text):
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(text)
+    return sink.getvalue().to_pybytes()
+
+
 def main():
     HERE.mkdir(parents=True, exist_ok=True)
     lines = "".join('{"text": "row %d %s"}\n' % (i, "x" * (i * 37 % 200)) for i in range(300)).encode()
@@ -25,10 +32,9 @@ def main():
     write("members.jsonl.gz", gzip.compress(lines[:half], mtime=0) + gzip.compress(lines[half:], mtime=0))
     write("rows.jsonl.xz", lzma.compress(lines))
     write("rows.jsonl.bz2", bz2.compress(lines))
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.CompressedOutputStream(sink, "zstd") as stream:
-        stream.write(lines)
-    write("rows.jsonl.zst", sink.getvalue().to_pybytes())
+    write("rows.jsonl.zst", zstd(lines))
+    for ending, pack in (("gz", lambda text: gzip.compress(text, mtime=0)), ("xz", lzma.compress), ("bz2", bz2.compress), ("zst", zstd)):
+        write("empty.jsonl." + ending, pack(b""))
 
     ids = numpy.arange(1, 41) % 11  # 10 ends documents
     write("ids.bin", ids.astype("<u2").tobytes())

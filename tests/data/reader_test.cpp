@@ -88,18 +88,48 @@ TEST(PackedRows, AreThoseOfThePlainFileFromEveryPosition) {
   EXPECT_EQ(rest_of(*open_rows(folder.write("named.jsonl", bytes_of("rows.jsonl.zst")), {})), plain) << "the bytes decide";
 }
 
-TEST(PackedRows, CutAndMixedFilesAreRefused) {
+TEST(PackedRows, NothingPackedIsNoRow) {
+  for (const char* name : {"empty.jsonl.gz", "empty.jsonl.zst", "empty.jsonl.xz", "empty.jsonl.bz2"})
+    EXPECT_THAT(rows_from_everywhere(fixture(name)), IsEmpty()) << name;
+}
+
+TEST(PackedRows, FilesCutAnywhereAreRefused) {
   const ScratchFolder folder;
   for (const std::string name : {"rows.jsonl.gz", "rows.jsonl.zst", "rows.jsonl.xz", "rows.jsonl.bz2"}) {
     const std::string bytes = bytes_of(name);
-    for (const size_t length : {bytes.size() / 2, bytes.size() - 1, size_t{12}}) {
+    for (size_t length = 0; length < bytes.size(); length += length < 32 || length + 32 > bytes.size() ? 1 : 13) {
       const std::string path = folder.write(name, bytes.substr(0, length));
       EXPECT_THAT(message_of([&] { rest_of(*open_rows(path, {})); }), AllOf(HasSubstr(path), HasSubstr("compressed data")))
           << name << " " << length;
     }
-    const std::string mixed = folder.write(name, bytes + "{\"text\": \"more\"}\n");
-    EXPECT_THAT(message_of([&] { rest_of(*open_rows(mixed, {})); }), HasSubstr(mixed)) << name;
   }
+}
+
+TEST(PackedRows, FilesWithSomethingElseBehindThemAreRefused) {
+  const ScratchFolder folder;
+  for (const std::string name : {"rows.jsonl.gz", "rows.jsonl.zst", "rows.jsonl.xz", "rows.jsonl.bz2"}) {
+    const std::string mixed = folder.write(name, bytes_of(name) + "{\"text\": \"more\"}\n");
+    EXPECT_THAT(message_of([&] { rest_of(*open_rows(mixed, {})); }), AllOf(HasSubstr(mixed), HasSubstr("compressed data")))
+        << name;
+  }
+}
+
+TEST(PackedRows, AChangedByteOfAFileWithAChecksumIsRefused) {
+  const ScratchFolder folder;
+  for (const std::string name : {"rows.jsonl.gz", "rows.jsonl.xz", "rows.jsonl.bz2"}) {
+    const std::string bytes = bytes_of(name);
+    for (size_t at = bytes.size() / 3; at < bytes.size(); at += 29) {
+      std::string changed = bytes;
+      changed[at] = static_cast<char>(changed[at] ^ 0x10);
+      const std::string path = folder.write(name, changed);
+      EXPECT_THAT(message_of([&] { rest_of(*open_rows(path, {})); }), HasSubstr("compressed data")) << name << " " << at;
+    }
+  }
+}
+
+TEST(PackedRows, TextMayBeginAsBzip2Does) {
+  const ScratchFolder folder;
+  EXPECT_THAT(rest_of(*open_rows(folder.write("a.txt", "BZh91 is a word\n"), {})), ElementsAre("1BZh91 is a word"));
 }
 
 std::vector<std::vector<int32_t>> documents_of_file(const std::string& path, const ReadRules& rules) {
