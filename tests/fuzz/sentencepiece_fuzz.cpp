@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   folder.write("tokenizer.model", text_of(data, size));
   return refusal_is_fine([&] {
     const auto tokenizer = load_tokenizer(folder.path());
-    for (const char* text : {"", "a b  c", "Hello \u00e9e\u0301 \u4f60\u597d"}) tokenizer->decode(tokenizer->encode(text, true).ids, false);
+    for (const char* text : {"", "a b  c", "Hello \u00e9e\u0301 \u4f60\u597d"})
+      tokenizer->decode(tokenizer->encode(text, true).ids, false);
   });
 }
