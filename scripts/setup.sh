@@ -16,7 +16,7 @@ fail() {
 # command:package pairs are satisfied by any command of that name (Colab's cmake comes from pip, for example).
 tools=(g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config python3:python3)
 libraries=(libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgtest-dev libgmock-dev libonig-dev
-  libutf8proc-dev libssl-dev libxxhash-dev libarchive-dev)
+  libutf8proc-dev libssl-dev libxxhash-dev libarchive-dev zlib1g-dev)
 # Builds go without these, only slower; not every release has them all.
 optional_tools=(ccache:ccache mold:mold)
 check_tools=(clang-format:clang-format clang-tidy:clang-tidy)   # test.sh asks for them

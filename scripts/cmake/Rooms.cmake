@@ -5,7 +5,7 @@ set(room_warnings -Wall -Wextra -Wpedantic -Wno-missing-field-initializers)
 set(packages_of_core spdlog::spdlog nlohmann_json::nlohmann_json OpenSSL::Crypto PkgConfig::xxhash)
 set(packages_of_recipe yaml-cpp)
 set(packages_of_text PkgConfig::oniguruma PkgConfig::utf8proc)
-set(packages_of_data PkgConfig::libarchive)
+set(packages_of_data PkgConfig::libarchive ZLIB::ZLIB)
 set(packages_of_tensor distill::torch nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX)
 set(packages_of_cli CLI11::CLI11)
 

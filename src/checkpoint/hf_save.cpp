@@ -18,11 +18,12 @@ namespace distill {
 namespace {
 
 // What from_pretrained() reads beside config.json and the weights.
+constexpr const char* kTemplate = "chat_template.jinja";
 constexpr const char* kCopied[] = {"tokenizer.json",
                                    "tokenizer_config.json",
                                    "special_tokens_map.json",
                                    "added_tokens.json",
-                                   "chat_template.jinja",
+                                   kTemplate,
                                    "chat_template.json",
                                    "vocab.json",
                                    "merges.txt",
@@ -146,12 +147,13 @@ void put_in_place(const fs::path& fresh, const fs::path& target) {
 
 }  // namespace
 
-void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
+void copy_tokenizer_files(const fs::path& from, const fs::path& to, const std::string& chat_template) {
+  if (!chat_template.empty()) write_text(to / kTemplate, chat_template);
   if (from.empty()) return;
   for (const char* name : kCopied)
-    if (fs::exists(from / name)) write_text(to / name, read_file(from / name));
+    if (fs::exists(from / name) && !fs::exists(to / name)) write_text(to / name, read_file(from / name));
   const fs::path templates = "additional_chat_templates";
-  if (!fs::is_directory(from / templates)) return;
+  if (!chat_template.empty() || !fs::is_directory(from / templates)) return;
   make_folders(to / templates);
   for (const auto& entry : fs::directory_iterator(from / templates))
     if (entry.is_regular_file()) write_text(to / templates / entry.path().filename(), read_file(entry.path()));
@@ -183,7 +185,7 @@ void save_hf_folder(const fs::path& path, const Json& config, const std::vector<
   save_model_folder(path, [&](const fs::path& fresh) {
     write_text(fresh / kConfig, with_dtype(config, options.dtype).dump(2) + "\n");
     write_weights(fresh, weights, options);
-    copy_tokenizer_files(options.copy_files_from, fresh);
+    copy_tokenizer_files(options.copy_files_from, fresh, options.chat_template);
     const fs::path& generation =
         options.generation_config_from.empty() ? options.copy_files_from : options.generation_config_from;
     if (!generation.empty() && fs::exists(generation / kGeneration))

@@ -45,7 +45,10 @@ class RowReader {
     } else if (const auto* text = std::get_if<TextSample>(&sample)) {
       ids = tokenizer().encode(text->text, true).ids;
     } else {
-      throw InputError({where, "`input_ids` or `text`", "a prompt with its completion", "Write the whole text as `text`.", ""});
+      const bool conversation = std::holds_alternative<MessagesSample>(sample);
+      throw InputError(
+          {where, "`input_ids` or `text`", conversation ? "a conversation" : "a prompt with its completion",
+           conversation ? "Give the `input_ids` that `distill tokenize` answers." : "Write the whole text as `text`.", ""});
     }
     check(ids, where);
     return ids;

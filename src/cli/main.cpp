@@ -193,8 +193,8 @@ void add_forward(CLI::App& app, Shared& shared, Action& action) {
 }
 
 void add_tokenize(CLI::App& app, Shared& shared, Action& action) {
-  CLI::App& verb =
-      *app.add_subcommand("tokenize", "JSONL with `text` on stdin to JSONL with `input_ids` and `decoded` on stdout");
+  CLI::App& verb = *app.add_subcommand(
+      "tokenize", "JSONL with `text` or `messages` on stdin to JSONL with `input_ids` and `decoded` on stdout");
   auto options = std::make_shared<TokenizeOptions>();
   auto without = std::make_shared<bool>(false);
   verb.add_option("--model", options->model, "folder with a tokenizer.json")->required();

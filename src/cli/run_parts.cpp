@@ -99,6 +99,20 @@ StudentPlan plan_cut_student(const Recipe& recipe) {
   return plan;
 }
 
+StudentPlan plan_model(const Recipe& recipe) {
+  if (recipe.student.shrink) return plan_cut_student(recipe);
+  if (recipe.student.init) return plan_fresh_student(recipe);
+  if (recipe.student.trust == Trust::torchscript) return plan_script_student(recipe);
+  const HfFolder folder = open_hf_folder(recipe.student.path);
+  StudentPlan plan;
+  plan.spec = read_spec(folder.config, (folder.path / "config.json").string(), task_of(recipe.task));
+  plan.weights = folder.path;
+  plan.tokenizer_folder = folder.path;
+  if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
+  plan.save_dtype = save_dtype_of(recipe.student.save_dtype, stored_dtype(*folder.weights, plan.spec.stored_dtype));
+  return plan;
+}
+
 // The weights that the student begins with.
 Transformer first_student(const Recipe& recipe, const StudentPlan& plan, const LoadOptions& options) {
   if (plan.weights.empty()) return Transformer::initialise(plan.spec, static_cast<uint64_t>(recipe.train.seed), options);
@@ -128,17 +142,14 @@ void check_cut(const LoadedRecipe& loaded, const Recipe& recipe) {
 }
 
 StudentPlan plan_student(const Recipe& recipe) {
-  if (recipe.student.shrink) return plan_cut_student(recipe);
-  if (recipe.student.init) return plan_fresh_student(recipe);
-  if (recipe.student.trust == Trust::torchscript) return plan_script_student(recipe);
-  const HfFolder folder = open_hf_folder(recipe.student.path);
-  StudentPlan plan;
-  plan.spec = read_spec(folder.config, (folder.path / "config.json").string(), task_of(recipe.task));
-  plan.weights = folder.path;
-  plan.tokenizer_folder = folder.path;
-  if (!has_tokenizer(folder.path) && recipe.teacher) plan.tokenizer_folder = teacher_files(recipe);
-  plan.save_dtype = save_dtype_of(recipe.student.save_dtype, stored_dtype(*folder.weights, plan.spec.stored_dtype));
+  StudentPlan plan = plan_model(recipe);
+  const std::string& chat_template = recipe.data.chat_template;
+  if (!chat_template.empty()) plan.chat_template = read_file(chat_template);
   return plan;
+}
+
+ChatWords chat_words_of(const Recipe& recipe, const StudentPlan& student) {
+  return chat_words(student.tokenizer_folder, recipe.data.chat_template);
 }
 
 std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
@@ -195,10 +206,10 @@ int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, co
 }
 
 DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
-                       const TaskRules& task) {
+                       const TaskRules& task, const ChatWords& words) {
   int64_t positions = student.spec.max_positions;
   if (teacher) positions = std::min(positions, teacher->max_positions);
-  return {vocabulary, positions, task};
+  return {vocabulary, positions, task, words};
 }
 
 ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
@@ -304,12 +315,13 @@ void save_student(const RunFolder& run, const StudentPlan& plan, const StudentMo
   if (const auto* script = dynamic_cast<const ScriptModel*>(&student)) {
     return save_model_folder(run.file("student"), [&](const fs::path& folder) {
       script->script().save(folder / kTorchScriptFile, plan.script_dtype);
-      copy_tokenizer_files(plan.tokenizer_folder, folder);
+      copy_tokenizer_files(plan.tokenizer_folder, folder, plan.chat_template);
     });
   }
   HfSaveOptions options;
   options.dtype = plan.save_dtype;
   options.copy_files_from = plan.tokenizer_folder;
+  options.chat_template = plan.chat_template;
   options.generation_config_from = plan.weights;
   save_hf_folder(run.file("student"), plan.spec.config, student.parameters(), options);
 }

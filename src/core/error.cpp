@@ -6,6 +6,25 @@
 namespace distill {
 namespace {
 
+constexpr size_t kLongestPart = 2000;  // bytes; what a file holds may be megabytes
+
+// Control characters of a stranger's file would steer the terminal, or end a C string.
+std::string printable(const std::string& text) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string out;
+  size_t end = std::min(text.size(), kLongestPart);
+  while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole characters
+  for (size_t i = 0; i < end; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F;
+    if (control)
+      out += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
+    else
+      out += text[i];
+  }
+  return end == text.size() ? out : out + "... (" + std::to_string(text.size()) + " bytes)";
+}
+
 std::string join_texts(const std::vector<Complaint>& complaints) {
   std::string all;
   for (const Complaint& complaint : complaints) {
@@ -33,11 +52,11 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string Complaint::text() const {
-  std::string out = where + ": expected " + expected;
-  if (!found.empty()) out += ", found " + found;
+  std::string out = printable(where) + ": expected " + printable(expected);
+  if (!found.empty()) out += ", found " + printable(found);
   out += ".";
-  if (!excerpt.empty()) out += "\n" + excerpt;
-  if (!advice.empty()) out += "\n  -> " + advice;
+  if (!excerpt.empty()) out += "\n" + printable(excerpt);
+  if (!advice.empty()) out += "\n  -> " + printable(advice);
   return out;
 }
 
@@ -48,6 +67,7 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : known) {
+    if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >= best_distance) continue;
     const size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;

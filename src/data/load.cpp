@@ -85,7 +85,7 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
 
 PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, const DataLimits& limits) {
   PrepareRules rules;
-  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task);
+  rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task, limits.words);
 
   rules.overflow = recipe.overflow;
   rules.sequence_length =

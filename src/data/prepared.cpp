@@ -65,11 +65,12 @@ uint64_t describe_rules(const PrepareRules& rules) {
   const RenderRules& render = rules.render;
   const TaskRules& task = render.task;
   const auto number = [](auto value) { return static_cast<uint64_t>(value); };
-  return random_key({number(kFormat), render.tokenizer ? render.tokenizer->fingerprint() : 0, number(render.append_eos),
-                     number(render.eos.value_or(-1)), number(render.completion_only), number(render.vocab_size),
-                     number(task.targets), as_key(task.mask_probability), number(task.num_classes), number(task.labels_needed),
-                     number(rules.read.vocab_size), number(rules.read.num_classes), number(rules.sequence_length),
-                     number(rules.overflow)});
+  const ChatTemplate* chat = render.words.chat.get();
+  return random_key({number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
+                     number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only),
+                     number(render.vocab_size), number(task.targets), as_key(task.mask_probability), number(task.num_classes),
+                     number(task.labels_needed), number(rules.read.vocab_size), number(rules.read.num_classes),
+                     number(rules.sequence_length), number(rules.overflow)});
 }
 
 int take_lock(const fs::path& folder, const std::string& label) {

@@ -5,16 +5,17 @@
 #include <utility>
 
 #include "distill/core/error.h"
+#include "distill/data/conversation.h"
 
 namespace distill {
 namespace {
 
-Encoding encode(const std::string& text, const RenderRules& rules, const std::string& where) {
+Encoding encode(const std::string& text, const RenderRules& rules, const std::string& where, bool add_special_tokens = true) {
   if (!rules.tokenizer)
     throw InputError({where, "\"input_ids\", as there is no tokenizer", "text",
                       "Put a tokenizer.json into the student's or the teacher's folder.", ""});
   try {
-    return rules.tokenizer->encode(text, /*add_special_tokens=*/true);
+    return rules.tokenizer->encode(text, add_special_tokens);
   } catch (const InputError& error) {
     Complaint complaint = error.complaints().front();
     complaint.where = where;  // the tokenizer does not know which line it was given
@@ -106,6 +107,26 @@ Document render_completion(const CompletionSample& sample, const RenderRules& ru
   return document;
 }
 
+// Only what the template writes: no special tokens, no end of sequence of ours.
+Document render_messages(const MessagesSample& sample, const RenderRules& rules, const std::string& where) {
+  if (rules.task.targets != Targets::next_token)
+    throw InputError({where, "text or input_ids, as the task is not causal_lm", "a conversation",
+                      "Write the whole text as {\"text\": ...}.", ""});
+  const ChatTemplate& chat = expect_template(rules.words, sample, where);
+  const TurnText turns =
+      rules.completion_only ? write_turns(sample, chat, where) : TurnText{write_conversation(sample, chat, where), {}, false};
+  const Encoding encoding = encode(turns.text, rules, where, /*add_special_tokens=*/false);
+  expect_in_vocabulary(encoding.ids, rules, where);
+  const std::vector<bool> inside = tokens_in_spans(encoding, turns);
+  Document document;
+  document.tokens.reserve(inside.size());
+  for (size_t t = 0; t < inside.size(); ++t) {
+    const bool learned = inside[t] || !rules.completion_only;
+    document.tokens.push_back(Token::of(encoding.ids[t], learned && is_target(t, encoding.ids[t], rules)));
+  }
+  return document;
+}
+
 // Rows that come with their masks would be masked a second time.
 [[noreturn]] void refuse_ready_masks(const IdsSample& sample, size_t i, const std::string& where) {
   throw InputError({where,
@@ -174,9 +195,11 @@ std::vector<Document> cut_inside(const Document& document, size_t length, Overfl
 
 }  // namespace
 
-RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task) {
+RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task,
+                         const ChatWords& words) {
   RenderRules rules;
   rules.tokenizer = tokenizer;
+  rules.words = words;
   rules.append_eos = recipe.append_eos && task.targets == Targets::next_token;
   rules.eos = tokenizer ? tokenizer->eos_id() : std::nullopt;
   rules.completion_only = recipe.assistant_only_loss;
@@ -188,6 +211,7 @@ RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, i
 Document render(const Sample& sample, const RenderRules& rules, const std::string& where) {
   if (const auto* text = std::get_if<TextSample>(&sample)) return render_text(*text, rules, where);
   if (const auto* completion = std::get_if<CompletionSample>(&sample)) return render_completion(*completion, rules, where);
+  if (const auto* messages = std::get_if<MessagesSample>(&sample)) return render_messages(*messages, rules, where);
   return render_ids(std::get<IdsSample>(sample), rules, where);
 }
 

@@ -34,11 +34,19 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
                                         "Name the folder that holds config.json and the weights."));
 }
 
+// Names only: this room reads no tokenizer.
+bool holds_tokenizer(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt"})
+    if (fs::exists(folder / name, error)) return true;
+  return false;
+}
+
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
-  std::error_code error;
-  if (!path.empty() && !fs::exists(find_model_or_none(path).value_or(path) / "tokenizer.json", error))
-    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json", "none in `" + path + "`", advice_for_path(path)));
+  if (!path.empty() && !holds_tokenizer(find_model_or_none(path).value_or(path)))
+    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model or vocab.txt",
+                                        "none in `" + path + "`", advice_for_path(path)));
 }
 
 void check_source(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
@@ -48,6 +56,17 @@ void check_source(const LoadedRecipe& loaded, const std::string& key, const std:
     problems.push_back(loaded.complaint(key, "a data file", "nothing at `" + path + "`", advice_for_path(path)));
   else if (fs::is_directory(status))
     problems.push_back(loaded.complaint(key, "a data file", "the folder `" + path + "`", "Name a .jsonl or .txt file in it."));
+}
+
+void check_template(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status))
+    problems.push_back(loaded.complaint("data.chat_template", "a file with a Jinja template", "nothing at `" + path + "`",
+                                        advice_for_path(path)));
+  else if (fs::is_directory(status))
+    problems.push_back(loaded.complaint("data.chat_template", "a file with a Jinja template", "the folder `" + path + "`",
+                                        "Name the file in it, such as chat_template.jinja."));
 }
 
 void check_output(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {
@@ -70,6 +89,7 @@ std::vector<Complaint> missing_files(const LoadedRecipe& loaded) {
     check_source(loaded, "data.train." + std::to_string(i) + ".path", recipe.data.train[i].path, problems);
   for (size_t i = 0; i < recipe.data.eval.size(); ++i)
     check_source(loaded, "data.eval." + std::to_string(i) + ".path", recipe.data.eval[i].path, problems);
+  if (!recipe.data.chat_template.empty()) check_template(loaded, recipe.data.chat_template, problems);
   if (!recipe.output.empty()) check_output(loaded, recipe.output, problems);
   return problems;
 }

@@ -30,6 +30,8 @@ void find_task_problems(const Recipe& recipe, TaskChoice task, const Refuse& ref
     check_term(recipe.objective[i], "objective." + std::to_string(i), task, refuse);
   if (recipe.data.mask_probability && task != TaskChoice::masked_lm)
     refuse("data.mask_probability", "a key of the task " + word, "`mask_probability`, which masked_lm alone reads", "Remove it.");
+  if (!recipe.data.chat_template.empty() && task != TaskChoice::causal_lm)
+    refuse("data.chat_template", "a key of the task " + word, "`chat_template`, which causal_lm alone reads", "Remove it.");
   if (recipe.data.overflow == Overflow::split && has_one_sample_per_row(task))
     refuse("data.overflow", "`truncate`, as a row of the task " + word + " is one sample", "`split`",
            "Remove it, or raise data.sequence_length.");

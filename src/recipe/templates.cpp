@@ -19,7 +19,7 @@ student:
   path: models/student           # a smaller model with the same vocabulary
 
 data:
-  train: [{path: data/train.jsonl}]     # one JSON object per line: {"text": ...}, or {"prompt": ..., "completion": ...}
+  train: [{path: data/train.jsonl}]     # one JSON object per line: {"text": ...}, {"messages": [...]}, or {"prompt": ..., "completion": ...}
   # eval: [{path: data/eval.jsonl}]     # held-out rows; then the end of the run reports how well the student predicts them
   sequence_length: 1024          # tokens per row; halve it when memory runs out
   packing: true                  # several documents per row; they never attend to each other
@@ -60,7 +60,7 @@ student:
   path: models/student           # a smaller model with the same vocabulary
 
 data:
-  train: [{path: data/train.jsonl}]     # one JSON object per line: {"text": ...}, or {"prompt": ..., "completion": ...}
+  train: [{path: data/train.jsonl}]     # one JSON object per line: {"text": ...}, {"messages": [...]}, or {"prompt": ..., "completion": ...}
   # eval: [{path: data/eval.jsonl}]     # held-out rows; then the end of the run reports how well the student predicts them
   sequence_length: 128           # tokens per row
 

@@ -1,5 +1,7 @@
 #include "aligned_text.h"
 
+#include "distill/core/error.h"
+
 #include "unicode.h"
 
 namespace distill {
@@ -22,6 +24,12 @@ void AlignedText::make_explicit() {
   }
 }
 
+void AlignedText::expect_room(size_t num_bytes) const {
+  if (num_bytes <= max_bytes) return;
+  throw InputError({"text to tokenize", "a normalizer that makes at most " + std::to_string(max_bytes) + " bytes of it", "more",
+                    "Take tokenizer.json again from its source.", ""});
+}
+
 void Rewriter::copy(size_t begin, size_t end) {
   to_.text.append(from_.text, begin, end - begin);
   to_.spans.insert(to_.spans.end(), from_.spans.begin() + static_cast<ptrdiff_t>(begin),
@@ -29,6 +37,7 @@ void Rewriter::copy(size_t begin, size_t end) {
 }
 
 void Rewriter::add(std::string_view text, SourceSpan source) {
+  from_.expect_room(to_.text.size() + text.size());
   to_.text.append(text);
   to_.spans.insert(to_.spans.end(), text.size(), source);
 }

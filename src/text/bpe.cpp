@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "distill/core/error.h"
-#include "distill/core/file.h"
 
 #include "byte_level.h"
 #include "unicode.h"
@@ -11,9 +10,8 @@
 namespace distill {
 namespace {
 
-constexpr size_t kNumSlots = size_t{1} << 15;
-constexpr size_t kLongestRemembered = 64;  // bytes; longer pieces hardly ever come back
-constexpr size_t kLongestScanned = 64;     // symbols; above, a heap beats scanning for the lowest rank
+constexpr size_t kLongestScanned = 64;              // symbols; above, a heap beats scanning for the lowest rank
+constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, which stands for a space
 
 std::string fallback_name(unsigned byte) {
   constexpr const char* kDigits = "0123456789ABCDEF";
@@ -45,19 +43,34 @@ bool comes_later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b)
   return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
 }
 
-}  // namespace
-
-BpeScratch::Remembered& BpeScratch::slot(std::string_view piece) {
-  if (slots_.empty()) slots_.resize(kNumSlots);
-  return slots_[hash_text(piece) % kNumSlots];
+// Where the first mark after `begin` stands that follows another character; the end when there is none.
+size_t next_word(std::string_view text, size_t begin) {
+  for (size_t at = text.find(kMark, begin + 1); at != std::string_view::npos; at = text.find(kMark, at + kMark.size()))
+    if (!text.substr(0, at).ends_with(kMark)) return at;
+  return text.size();
 }
+
+}  // namespace
 
 Bpe::Bpe(TokenTable vocabulary, const Merges& merges, BpeOptions options, std::string where)
     : vocabulary_(std::move(vocabulary)),
       options_(std::move(options)),
       where_(std::move(where)),
-      merges_(make_merges(vocabulary_, merges, options_.continuing_subword_prefix.size(), where_)) {
+      merges_(make_merges(vocabulary_, merges, options_.continuing_subword_prefix.size(), where_)),
+      cuts_at_marks_(merges_stop_at_marks(merges)) {
   for (unsigned byte = 0; byte < 256; ++byte) fallback_ids_[byte] = vocabulary_.find(fallback_name(byte));
+}
+
+// Then a long text can be merged word by word, with the same result: no merge reaches over the place before a mark that follows
+// another character, because what it made would have such a place inside. It needs a symbol for every character, or marks could
+// become neighbours where the text has something between them.
+bool Bpe::merges_stop_at_marks(const Merges& merges) const {
+  if (options_.ignore_merges || !options_.continuing_subword_prefix.empty() || !options_.end_of_word_suffix.empty()) return false;
+  if (!options_.unk_token || options_.unk_token->ends_with(kMark) || !vocabulary_.find(kMark)) return false;
+  return std::all_of(merges.begin(), merges.end(), [](const auto& merge) {
+    const std::string merged = merge.first + merge.second;
+    return next_word(merged, 0) == merged.size();
+  });
 }
 
 bool Bpe::can_read_raw_bytes() const {
@@ -69,6 +82,7 @@ bool Bpe::can_read_raw_bytes() const {
 
 void Bpe::read_raw_bytes() {
   raw_bytes_ = true;
+  cuts_at_marks_ = false;
   for (unsigned byte = 0; byte < 256; ++byte) byte_ids_[byte] = *vocabulary_.find(spell_byte(static_cast<uint8_t>(byte)));
   if (!options_.ignore_merges) return;
   for (const auto& [token, id] : vocabulary_.tokens())
@@ -82,20 +96,22 @@ std::optional<int32_t> Bpe::whole_piece(std::string_view piece) const {
 }
 
 void Bpe::encode(std::string_view piece, BpeScratch& scratch, std::vector<Symbol>& out) const {
-  BpeScratch::Remembered* slot = piece.size() <= kLongestRemembered ? &scratch.slot(piece) : nullptr;
-  if (slot && slot->piece == piece) {
-    out.insert(out.end(), slot->symbols.begin(), slot->symbols.end());
-    return;
+  for (size_t begin = 0; begin < piece.size();) {
+    const size_t end = cuts_at_marks_ ? next_word(piece, begin) : piece.size();
+    encode_part(piece.substr(begin, end - begin), scratch, out);
+    begin = end;
   }
-  scratch.symbols.clear();
-  if (const auto id = options_.ignore_merges ? whole_piece(piece) : std::nullopt)
-    scratch.symbols.push_back({*id, static_cast<uint32_t>(piece.size())});
-  else
-    merge_piece(piece, scratch);
-  out.insert(out.end(), scratch.symbols.begin(), scratch.symbols.end());
-  if (!slot) return;
-  slot->piece = piece;
-  slot->symbols = scratch.symbols;
+}
+
+void Bpe::encode_part(std::string_view part, BpeScratch& scratch, std::vector<Symbol>& out) const {
+  scratch.cache.append(part, out, [&](std::vector<Symbol>& made) {
+    scratch.symbols.clear();
+    if (const auto id = options_.ignore_merges ? whole_piece(part) : std::nullopt)
+      scratch.symbols.push_back({*id, static_cast<uint32_t>(part.size())});
+    else
+      merge_piece(part, scratch);
+    made = scratch.symbols;
+  });
 }
 
 void Bpe::merge_piece(std::string_view piece, BpeScratch& scratch) const {

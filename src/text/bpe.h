@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "merge_table.h"
+#include "piece_cache.h"
 #include "symbol.h"
 #include "token_table.h"
 
@@ -27,15 +28,8 @@ struct BpeOptions {
 };
 
 // Buffers and the piece cache of one thread at a time; bounded.
-class BpeScratch {
- public:
-  struct Remembered {
-    std::string piece;
-    std::vector<Symbol> symbols;
-  };
-  // The slot of a piece; what it holds may be another piece.
-  Remembered& slot(std::string_view piece);
-
+struct BpeScratch {
+  PieceCache cache;
   std::vector<Symbol> symbols;
   std::vector<uint32_t> ranks;
   struct Link {
@@ -48,9 +42,6 @@ class BpeScratch {
     int32_t left, right, merged;
   };
   std::vector<Candidate> heap;
-
- private:
-  std::vector<Remembered> slots_;
 };
 
 class Bpe {
@@ -69,6 +60,8 @@ class Bpe {
   const TokenTable& vocabulary() const { return vocabulary_; }
 
  private:
+  bool merges_stop_at_marks(const Merges& merges) const;
+  void encode_part(std::string_view part, BpeScratch& scratch, std::vector<Symbol>& out) const;
   std::optional<int32_t> whole_piece(std::string_view piece) const;
   void merge_piece(std::string_view piece, BpeScratch& scratch) const;
   void append_characters(std::string_view piece, std::vector<Symbol>& symbols) const;
@@ -83,6 +76,7 @@ class Bpe {
   std::string where_;
   MergeTable merges_;
   std::array<std::optional<int32_t>, 256> fallback_ids_;  // of "<0x00>" .. "<0xFF>"
+  bool cuts_at_marks_;
   bool raw_bytes_ = false;
   std::array<int32_t, 256> byte_ids_{};                    // raw bytes: the token of each byte
   std::unordered_map<std::string, int32_t> ids_by_bytes_;  // raw bytes and ignore_merges: tokens by what they spell

@@ -215,6 +215,7 @@ void add_special_tokens(const Json& config, Json& names) {
 // As transformers: special_tokens_map.json counts only for folders whose tokenizer_config.json does not list the added tokens.
 Json special_tokens(const std::filesystem::path& folder, const std::optional<Json>& config) {
   Json names = Json::object();
+  if (folder.empty()) return names;
   if (config) add_special_tokens(*config, names);
   if (!config || !config->contains("added_tokens_decoder"))
     if (const std::optional<Json> map = read_optional(folder / "special_tokens_map.json")) add_special_tokens(*map, names);
@@ -266,8 +267,9 @@ Sources find_sources(const std::filesystem::path& folder, const std::optional<Js
 
 }  // namespace
 
-std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder) {
-  const std::optional<Json> config = read_optional(folder / "tokenizer_config.json");
+std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file) {
+  const std::optional<Json> config = folder.empty() ? std::nullopt : read_optional(folder / "tokenizer_config.json");
+  if (!file.empty()) return ChatTemplate(read_file(file, jinja::kMaxSourceBytes), file.string(), special_tokens(folder, config));
   const Sources sources = find_sources(folder, config);
   if (sources.empty()) return std::nullopt;
   const auto usual = sources.find("default"), with_tools = sources.find("tool_use");

@@ -47,6 +47,14 @@ Pattern read_pattern(const Json& component, const std::string& where) {
   return literal;
 }
 
+// What stands in the place of a match; longer ones would make gigabytes of a line.
+std::string read_content(const Json& component, const char* key, const std::string& where) {
+  constexpr size_t kLongestContent = 256;
+  std::string content = json_string(component, key, where);
+  if (content.size() <= kLongestContent) return content;
+  throw InputError({where + "." + key, "at most 256 bytes", std::to_string(content.size()), kAdvice, ""});
+}
+
 char32_t read_character(const Json& component, const char* key, const std::string& where) {
   const std::string text = json_string(component, key, where);
   if (text.empty() || code_point_at(text, 0).num_bytes != text.size())
@@ -147,7 +155,7 @@ DecoderStep read_decoder_step(const Json& component, const std::string& type, co
   if (type == "Strip")
     return StripTokens{read_character(component, "content", where), read_count(component, "start", where),
                        read_count(component, "stop", where)};
-  if (type == "Replace") return ReplaceInTokens{read_pattern(component, where), json_string(component, "content", where)};
+  if (type == "Replace") return ReplaceInTokens{read_pattern(component, where), read_content(component, "content", where)};
   if (type == "Metaspace")
     return DecodeMetaspace{read_character(component, "replacement", where),
                            read_prepend_scheme(component, where) != PrependScheme::never};
@@ -183,6 +191,9 @@ std::vector<int32_t> read_special_token_ids(const Json& component, const std::st
 WrapInTemplate read_template(const Json& component, int64_t num_ids, const std::string& where) {
   const Json& single = json_member(component, "single", where);
   if (!single.is_array()) throw InputError({where + ".single", "a list of pieces", single.type_name(), kAdvice, ""});
+  constexpr size_t kMaxPieces = 64;
+  if (single.size() > kMaxPieces)
+    throw InputError({where + ".single", "at most 64 pieces", std::to_string(single.size()), kAdvice, ""});
   WrapInTemplate wrap;
   for (size_t i = 0; i < single.size(); ++i) {
     const std::string here = where + ".single[" + std::to_string(i) + "]";
@@ -272,9 +283,9 @@ void read_normalizer_step(const Json& component, const std::string& type, const 
   if (type == "NFD") return void(steps.emplace_back(NormalForm::nfd));
   if (type == "NFKC") return void(steps.emplace_back(NormalForm::nfkc));
   if (type == "NFKD") return void(steps.emplace_back(NormalForm::nfkd));
-  if (type == "Prepend") return void(steps.emplace_back(PrependText{json_string(component, "prepend", where)}));
+  if (type == "Prepend") return void(steps.emplace_back(PrependText{read_content(component, "prepend", where)}));
   if (type == "Replace")
-    return void(steps.emplace_back(ReplaceText{read_pattern(component, where), json_string(component, "content", where)}));
+    return void(steps.emplace_back(ReplaceText{read_pattern(component, where), read_content(component, "content", where)}));
   if (type == "Lowercase") return void(steps.emplace_back(&append_lowercase));
   if (type == "StripAccents") return void(steps.emplace_back(&drop_combining_mark));
   if (type == "BertNormalizer") return read_bert_normalizer(component, where, steps);

@@ -1,9 +1,12 @@
 #include "decode.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
+
+#include "distill/core/error.h"
 
 #include "byte_level.h"
 #include "unicode.h"
@@ -12,6 +15,20 @@ namespace distill {
 namespace {
 
 using Tokens = std::vector<std::string>;
+
+constexpr size_t kMaxGrowth = 64, kAlwaysAllowed = size_t{1} << 20;
+
+size_t num_bytes(const Tokens& tokens) {
+  return std::accumulate(tokens.begin(), tokens.end(), size_t{0},
+                         [](size_t sum, const auto& token) { return sum + token.size(); });
+}
+
+// Steps of a hostile file feed each other.
+void expect_room(const Tokens& tokens, size_t max_bytes) {
+  if (num_bytes(tokens) <= max_bytes) return;
+  throw InputError({"ids to decode", "a decoder that makes at most " + std::to_string(max_bytes) + " bytes of them", "more",
+                    "Take tokenizer.json again from its source.", ""});
+}
 
 std::string join(const Tokens& tokens) {
   std::string out;
@@ -160,7 +177,11 @@ void decode(const DecodeCtc& step, Tokens& tokens, RegexScratch&) {
 }  // namespace
 
 std::string Decoder::apply(std::vector<std::string> tokens, RegexScratch& scratch) const {
-  for (const DecoderStep& step : steps_) std::visit([&](const auto& one) { decode(one, tokens, scratch); }, step);
+  const size_t max_bytes = kAlwaysAllowed + kMaxGrowth * num_bytes(tokens);
+  for (const DecoderStep& step : steps_) {
+    std::visit([&](const auto& one) { decode(one, tokens, scratch); }, step);
+    expect_room(tokens, max_bytes);
+  }
   return join(tokens);
 }
 

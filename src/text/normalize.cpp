@@ -9,6 +9,9 @@
 namespace distill {
 namespace {
 
+// The compatibility forms make up to 11 bytes of one, and a prefix comes on top.
+constexpr size_t kMaxGrowth = 64, kAlwaysAllowed = size_t{1} << 20;
+
 // An empty match stands for no character; what comes before it gives the alignment.
 SourceSpan alignment_of_match(const AlignedText& text, const Stretch& match) {
   if (match.end > 0) return text.spans[match.end - 1];
@@ -27,7 +30,7 @@ void apply_step(const PrependText& step, AlignedText& text, RegexScratch&) { pre
 void apply_step(const ReplaceText& step, AlignedText& text, RegexScratch& scratch) {
   replace(text, step.pattern, step.content, scratch);
 }
-void apply_step(RewriteCharacter rewrite, AlignedText& text, RegexScratch&) { rewrite_characters(text, rewrite); }
+void apply_step(const CharacterRewriting& step, AlignedText& text, RegexScratch&) { rewrite_characters(text, step); }
 void apply_step(StripText ends, AlignedText& text, RegexScratch&) { strip(text, ends); }
 void apply_step(const Charsmap& map, AlignedText& text, RegexScratch&) { map.apply(text); }
 
@@ -66,15 +69,27 @@ void spell_in_bytes(std::string& out, char32_t c) {
   for (const char byte : utf8) out += spell_byte(static_cast<uint8_t>(byte));
 }
 
-void rewrite_characters(AlignedText& text, RewriteCharacter rewrite) {
+CharacterRewriting::CharacterRewriting(RewriteCharacter rewrite) : rewrite_(rewrite) {
+  for (char32_t c = 0; c < kept_.size(); ++c) {
+    std::string rewritten;
+    rewrite(rewritten, c);
+    kept_[c] = rewritten == std::string(1, static_cast<char>(c));
+  }
+}
+
+void rewrite_characters(AlignedText& text, const CharacterRewriting& rewriting) {
   std::optional<Rewriter> out;
   std::string rewritten;
   size_t copied = 0;
   for (size_t at = 0; at < text.text.size();) {
     const CodePoint point = code_point_at(text.text, at);
     const size_t end = at + point.num_bytes;
+    if (rewriting.keeps(point.value)) {
+      at = end;
+      continue;
+    }
     rewritten.clear();
-    rewrite(rewritten, point.value);
+    rewriting.append(rewritten, point.value);
     if (text.text.compare(at, point.num_bytes, rewritten) != 0) {
       text.make_explicit();
       if (!out) out.emplace(text);
@@ -104,6 +119,7 @@ void strip(AlignedText& text, StripText ends) {
 
 void prepend(AlignedText& text, std::string_view prefix) {
   if (text.text.empty() || prefix.empty()) return;
+  text.expect_room(text.text.size() + prefix.size());
   text.make_explicit();
   const SourceSpan first = text.spans.front();
   text.text.insert(0, prefix);
@@ -127,6 +143,7 @@ void replace(AlignedText& text, const Pattern& pattern, std::string_view content
 }
 
 void Normalizer::apply(AlignedText& text, RegexScratch& scratch) const {
+  text.max_bytes = kAlwaysAllowed + kMaxGrowth * text.text.size();
   for (const NormalizerStep& step : steps_) std::visit([&](const auto& one) { apply_step(one, text, scratch); }, step);
 }
 

@@ -3,6 +3,7 @@
 // the steps that it consists of), and sequences of them.
 #pragma once
 
+#include <array>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,11 +24,22 @@ struct ReplaceText {
 };
 // Appends what stands for a character: nothing, itself, or others. All are aligned with it.
 using RewriteCharacter = void (*)(std::string& out, char32_t c);
+// A rewriting that knows which ASCII characters it keeps, so that it need not be asked about most of a text.
+class CharacterRewriting {
+ public:
+  CharacterRewriting(RewriteCharacter rewrite);
+  bool keeps(char32_t c) const { return c < kept_.size() && kept_[c]; }
+  void append(std::string& out, char32_t c) const { rewrite_(out, c); }
+
+ private:
+  RewriteCharacter rewrite_;
+  std::array<bool, 128> kept_;
+};
 struct StripText {
   bool left;
   bool right;
 };
-using NormalizerStep = std::variant<NormalForm, PrependText, ReplaceText, RewriteCharacter, StripText, Charsmap>;
+using NormalizerStep = std::variant<NormalForm, PrependText, ReplaceText, CharacterRewriting, StripText, Charsmap>;
 
 // The rewritings; lower case is append_lowercase() of unicode.h.
 void clean_character(std::string& out, char32_t c);       // control characters go, white space becomes a space
@@ -51,7 +63,7 @@ class Normalizer {
 void prepend(AlignedText& text, std::string_view prefix);
 // What is put in a match's place is aligned with the last character of the match.
 void replace(AlignedText& text, const Pattern& pattern, std::string_view content, RegexScratch& scratch);
-void rewrite_characters(AlignedText& text, RewriteCharacter rewrite);
+void rewrite_characters(AlignedText& text, const CharacterRewriting& rewriting);
 // Takes white space off the ends.
 void strip(AlignedText& text, StripText ends);
 

@@ -60,6 +60,7 @@ class Reader : public nlohmann::json_sax<Json> {
   bool start_object(std::size_t) override {
     if (table_ != Table::none) refuse_entry("an object");
     if (at_model_member("vocab")) {
+      expect_first(file_.has_vocab, "vocab");
       table_ = Table::vocab;
       file_.has_vocab = true;
       return true;
@@ -83,6 +84,7 @@ class Reader : public nlohmann::json_sax<Json> {
     }
     if (table_ != Table::none) refuse_entry("a list");
     if (at_model_member("merges")) {
+      expect_first(file_.has_merges, "merges");
       table_ = Table::merges;
       file_.has_merges = true;
       return true;
@@ -113,6 +115,10 @@ class Reader : public nlohmann::json_sax<Json> {
 
   [[noreturn]] void refuse(const std::string& member, const std::string& expected, const std::string& found) const {
     throw InputError({file_.path + ": " + member, expected, found, kAdvice, ""});
+  }
+  // The tables are no members of the tree, where a second one would be seen.
+  void expect_first(bool seen, const char* name) const {
+    if (seen) refuse(path_of(name), "every key once", "it twice");
   }
   [[noreturn]] void refuse_entry(const std::string& found) const {
     if (table_ == Table::vocab) refuse("model.vocab[\"" + token_ + "\"]", "an integer id", found);
@@ -227,6 +233,9 @@ class Reader : public nlohmann::json_sax<Json> {
 TokenizerFile parse_tokenizer_file(std::string_view text, const std::string& path) {
   TokenizerFile file;
   file.path = path;
+  // The library takes a NUL for the end of the text.
+  if (text.find('\0') != text.npos)
+    throw InputError({path, "valid JSON", "a NUL byte", "The file may be cut or not JSON: take it again from its source.", ""});
   Reader reader(file, text);
   Json::sax_parse(text.begin(), text.end(), &reader);
   if (!file.tree.is_object()) throw InputError({path, "a JSON object", file.tree.type_name(), kAdvice, ""});

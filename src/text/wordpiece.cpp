@@ -14,28 +14,28 @@ WordPiece::WordPiece(TokenTable vocabulary, WordPieceOptions options, std::strin
   for (const auto& [token, id] : vocabulary_.tokens()) longest_token_ = std::max(longest_token_, token.size());
 }
 
-void WordPiece::encode(std::string_view piece, std::string& scratch, std::vector<Symbol>& out) const {
-  const size_t already = out.size();
-  const bool short_enough = num_code_points(piece) <= options_.max_input_chars_per_word;
-  if (short_enough && append_tokens(piece, scratch, out)) return;
-  out.resize(already);
-  out.push_back({unknown_id(), static_cast<uint32_t>(piece.size())});
+void WordPiece::encode(std::string_view piece, WordPieceScratch& scratch, std::vector<Symbol>& out) const {
+  scratch.cache.append(piece, out, [&](std::vector<Symbol>& made) {
+    const bool short_enough = num_code_points(piece) <= options_.max_input_chars_per_word;
+    if (!short_enough || !append_tokens(piece, scratch.token, made))
+      made.assign(1, {unknown_id(), static_cast<uint32_t>(piece.size())});
+  });
 }
 
 // False when something is left that no token begins; `out` then holds the tokens before it.
-bool WordPiece::append_tokens(std::string_view piece, std::string& scratch, std::vector<Symbol>& out) const {
+bool WordPiece::append_tokens(std::string_view piece, std::string& token, std::vector<Symbol>& out) const {
   for (size_t begin = 0; begin < piece.size();) {
-    scratch.clear();
-    if (begin > 0) scratch = options_.continuing_subword_prefix;
-    const size_t prefix = scratch.size();
+    token.clear();
+    if (begin > 0) token = options_.continuing_subword_prefix;
+    const size_t prefix = token.size();
     if (longest_token_ <= prefix) return false;
     size_t end = std::min(piece.size(), begin + longest_token_ - prefix);
     while (end < piece.size() && is_continuation_byte(piece[end])) --end;  // no token ends inside a character
-    scratch += piece.substr(begin, end - begin);
+    token += piece.substr(begin, end - begin);
     std::optional<int32_t> id;
     for (; end > begin; end -= code_point_before(piece, end).num_bytes) {
-      scratch.resize(prefix + (end - begin));
-      id = vocabulary_.find(scratch);
+      token.resize(prefix + (end - begin));
+      id = vocabulary_.find(token);
       if (id) break;
     }
     if (!id) return false;

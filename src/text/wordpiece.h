@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "piece_cache.h"
 #include "symbol.h"
 #include "token_table.h"
 
@@ -17,6 +18,12 @@ struct WordPieceOptions {
   uint64_t max_input_chars_per_word = 0;  // a longer piece is unknown as a whole
 };
 
+// Buffers and the piece cache of one thread at a time; bounded.
+struct WordPieceScratch {
+  PieceCache cache;
+  std::string token;
+};
+
 class WordPiece {
  public:
   // `where` names the model in its file.
@@ -24,11 +31,11 @@ class WordPiece {
 
   // Appends the tokens of a non-empty piece, or the unknown token for all of it when a part of it has none. InputError when
   // that is needed and the vocabulary lacks it.
-  void encode(std::string_view piece, std::string& scratch, std::vector<Symbol>& out) const;
+  void encode(std::string_view piece, WordPieceScratch& scratch, std::vector<Symbol>& out) const;
   const TokenTable& vocabulary() const { return vocabulary_; }
 
  private:
-  bool append_tokens(std::string_view piece, std::string& scratch, std::vector<Symbol>& out) const;
+  bool append_tokens(std::string_view piece, std::string& token, std::vector<Symbol>& out) const;
   int32_t unknown_id() const;
 
   TokenTable vocabulary_;

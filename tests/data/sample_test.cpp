@@ -73,13 +73,6 @@ TEST(JsonRow, ARowOfTwoKindsIsRefused) {
   EXPECT_THAT(refusal(R"({"text": "a", "labels": [1]})"), HasSubstr("\"text\" and \"labels\" in one row"));
 }
 
-TEST(JsonRow, WhatComesLaterIsRefusedByName) {
-  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": "a"}]})"),
-              HasSubstr("\"messages\", which is not available yet"));
-  EXPECT_THAT(refusal(R"({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]})"),
-              HasSubstr("a list of messages, which is not available yet"));
-}
-
 Sample class_row(const std::string& line) { return parse_json_row(line, "d.jsonl:3", 100, 4); }
 
 TEST(JsonRow, AClassifiersRowHasOneClassUnderEitherName) {

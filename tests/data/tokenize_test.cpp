@@ -30,7 +30,7 @@ std::string answers_to(const std::string& input, bool special_tokens = true, std
   size_t size = 0;
   std::FILE* out = ::open_memstream(&data, &size);
   try {
-    EXPECT_TRUE(tokenize_lines(ByteTokenizer(), special_tokens, lines_of(input), out));
+    EXPECT_TRUE(tokenize_lines(ByteTokenizer(), {}, special_tokens, lines_of(input), out));
   } catch (const InputError& error) {
     if (!message) throw;
     *message = error.what();
@@ -58,7 +58,9 @@ TEST(Tokenize, ABrokenLineIsNamedAndTheAnswersBeforeItAreKept) {
   answers_to("{\"text\": \"c\"\n", true, &message);
   EXPECT_THAT(message, HasSubstr("stdin:1:"));
   answers_to("{\"messages\": []}\n", true, &message);
-  EXPECT_THAT(message, AllOf(HasSubstr("stdin:1: "), HasSubstr("\"messages\", which is not available yet")));
+  EXPECT_THAT(message, AllOf(HasSubstr("stdin:1: "), HasSubstr("at least one message")));
+  answers_to("{\"messages\": [{\"role\": \"user\", \"content\": \"c\"}]}\n", true, &message);
+  EXPECT_THAT(message, AllOf(HasSubstr("stdin:1: "), HasSubstr("a chat template"), HasSubstr("none beside the tokenizer")));
   answers_to("{\"input_ids\": [1]}\n", true, &message);
   EXPECT_THAT(message, AllOf(HasSubstr("stdin:1: "), HasSubstr("\"input_ids\"")));
 }
@@ -69,7 +71,7 @@ TEST(Tokenize, AClosedPipeEndsTheWorkQuietly) {
   ::close(ends[0]);
   auto* const before = std::signal(SIGPIPE, SIG_IGN);
   std::FILE* out = ::fdopen(ends[1], "w");
-  EXPECT_FALSE(tokenize_lines(ByteTokenizer(), true, lines_of("{\"text\": \"c\"}\n{\"text\": \"d\"}\n"), out));
+  EXPECT_FALSE(tokenize_lines(ByteTokenizer(), {}, true, lines_of("{\"text\": \"c\"}\n{\"text\": \"d\"}\n"), out));
   std::fclose(out);
   std::signal(SIGPIPE, before);
 }

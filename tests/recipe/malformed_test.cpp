@@ -137,16 +137,17 @@ TEST_F(RecipeFiles, PathsThatAreNotThereAreFoundWithTheirLine) {
   const auto train = write("train.jsonl", "{}\n");
   const std::string yaml = "teacher: {path: " + folder_.string() + "}\nstudent: {path: ~/none}\ndata:\n  train: [" +
                            train.string() + ", " + (folder_ / "more.jsonl").string() + "]\n  eval: " + folder_.string() +
-                           "\ntrain: {length: 1 epoch}\noutput: " + train.string() + "\n";
+                           "\n  chat_template: none.jinja\ntrain: {length: 1 epoch}\noutput: " + train.string() + "\n";
   const auto file = write("r.yaml", yaml);
   const auto missing = missing_files(load_recipe(file, {}));
   const std::string name = file.string();
-  EXPECT_EQ(missing.size(), 5u) << all_texts(missing);
+  EXPECT_EQ(missing.size(), 6u) << all_texts(missing);
   EXPECT_TRUE(says(missing, name + ":1:17: teacher.path", {"a folder without config.json"}));
   EXPECT_TRUE(says(missing, name + ":2:17: student.path", {"`~` is not expanded"}));
   EXPECT_TRUE(says(missing, name + ":4:", {"data.train.1.path", "more.jsonl"}));
   EXPECT_TRUE(says(missing, name + ":5:9: data.eval.0.path", {"the folder"}));
-  EXPECT_TRUE(says(missing, name + ":7:9: output", {"the file"}));
+  EXPECT_TRUE(says(missing, name + ":6:18: data.chat_template", {"nothing at `none.jinja`"}));
+  EXPECT_TRUE(says(missing, name + ":8:9: output", {"the file"}));
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ Recipe random_recipe(uint64_t key) {
   for (int64_t i = dice.whole(0, 2); i > 0; --i) recipe.data.eval.push_back({random_path(dice), 1});
   recipe.data.sequence_length = dice.whole(2, 4096);
   recipe.data.packing = dice.coin();
+  if (dice.coin()) recipe.data.chat_template = random_path(dice);
   recipe.data.overflow = dice.one_of({Overflow::truncate, Overflow::split});
   recipe.objective.clear();
   for (int64_t i = dice.whole(1, 4); i > 0; --i) recipe.objective.push_back(random_term(dice, recipe.objective.size()));
@@ -137,6 +138,7 @@ TEST(RecipeFingerprint, SeesWhatMayChangeTheLoss) {
                            "data.overflow=split",
                            "data.append_eos=false",
                            "data.assistant_only_loss=false",
+                           "data.chat_template=x",
                            "data.vocabulary=assume_same",
                            "objective.0.weight=2",
                            "objective.0.temperature=2",

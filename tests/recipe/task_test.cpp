@@ -34,6 +34,12 @@ TEST(RecipeTask, MaskingIsForMaskedLanguageModels) {
   EXPECT_TRUE(says(problems_of(kGood, {"data.mlm_probability=0.3"}), "--set", {"`data: {mask_probability: 0.3}`"}));
 }
 
+TEST(RecipeTask, ChatTemplatesAreForCausalModels) {
+  EXPECT_EQ(with({"data.chat_template=a.jinja"}).data.chat_template, "a.jinja");
+  EXPECT_TRUE(says(problems_of(kGood, {"task=masked_lm", "data.chat_template=a.jinja"}), "--set",
+                   {"data.chat_template", "which causal_lm alone reads"}));
+}
+
 TEST(RecipeTask, EmbeddingHasNoLogitsAndOthersNoVectors) {
   EXPECT_TRUE(
       says(problems_of(kGood + "task: embedding\n" + kTerms), "r.yaml:9:", {"objective.1.function", "`kl`, which reads logits"}));

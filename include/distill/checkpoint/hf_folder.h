@@ -29,12 +29,15 @@ Json read_hf_config(const std::filesystem::path& path);
 // existing model folder is replaced only after the new one is complete, anything else is left alone (CreateError).
 void save_model_folder(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
 // What from_pretrained() reads beside config.json and the weights: tokenizer and template, byte for byte. `from` may be empty.
-void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
+// `chat_template`, when not empty, becomes chat_template.jinja, the folder's only one but for those in files that it wins over.
+void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to,
+                          const std::string& chat_template = "");
 
 struct HfSaveOptions {
   at::ScalarType dtype = at::kFloat;  // floating-point tensors are converted tensor by tensor
   uint64_t shard_bytes = uint64_t{5} << 30;
   std::filesystem::path copy_files_from;         // tokenizer, template and generation_config, byte for byte; may be empty
+  std::string chat_template;                     // the text of a template in place of the copied one; may be empty
   std::filesystem::path generation_config_from;  // when the model's own folder is not the tokenizer's
 };
 

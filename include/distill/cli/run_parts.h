@@ -33,6 +33,7 @@ struct StudentPlan {
   ModelSpec spec;
   std::filesystem::path weights;           // folder, or the file of a script; empty: fresh weights
   std::filesystem::path tokenizer_folder;  // empty: none anywhere
+  std::string chat_template;               // the text of data.chat_template, for the student's folder; empty: the folder's own
   at::ScalarType save_dtype = at::kFloat;
   bool is_script = false;                      // a TorchScript module
   std::optional<at::ScalarType> script_dtype;  // type that it is saved in; none: each tensor as it was stored
@@ -46,13 +47,15 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
                                             at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
-// Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
+// Null when the folder has no tokenizer. Warns of nothing: data decides whether one is needed.
 std::unique_ptr<Tokenizer> tokenizer_in(const std::filesystem::path& folder);
+// The template that writes conversations: that of `data.chat_template`, else of the tokenizer's folder.
+ChatWords chat_words_of(const Recipe& recipe, const StudentPlan& student);
 // Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary), and refused in data.
 int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
                             const std::optional<ModelSpec>& teacher);
 DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
-                       const TaskRules& task);
+                       const TaskRules& task, const ChatWords& words);
 ModelShape shape_of(const ModelSpec& spec);
 
 // Where data.prepared keeps tokenised rows.

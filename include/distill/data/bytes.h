@@ -1,4 +1,4 @@
-// The bytes of a data file from front to back.
+// The bytes of a data file from front to back, with the packing of gzip, Zstandard, xz and bzip2 taken off.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ class ByteSource {
   virtual int64_t total_bytes() const = 0;
 };
 
-// InputError when the file is missing or not a regular file.
+// By the first bytes, whatever the name says. InputError when the file is missing or not a regular file.
+bool is_packed(const std::filesystem::path& path);
 std::unique_ptr<ByteSource> open_bytes(const std::filesystem::path& path);
 
 }  // namespace distill

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "distill/data/chat_words.h"
 #include "distill/data/sample.h"
 #include "distill/data/task_rules.h"
 #include "distill/recipe/data.h"
@@ -33,18 +34,21 @@ struct Document {
 // What rendering is told by the recipe, the tokenizer and the model.
 struct RenderRules {
   const Tokenizer* tokenizer = nullptr;  // null: only input_ids can be rendered
+  ChatWords words;                       // without a template conversations cannot be rendered
   bool append_eos = true;                // text and completions end with `eos`
   std::optional<int32_t> eos;            // empty: the tokenizer names none
-  bool completion_only = true;           // the prompt is no label
+  bool completion_only = true;           // the prompt is no label, nor is what the assistant does not say
   int64_t vocab_size = 0;                // 0 = unbounded
   TaskRules task;
 };
 // Only next_token appends an end of sequence: encoders have what their post-processor adds.
-RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task = {});
+RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task = {},
+                         const ChatWords& words = {});
 
 // The whole document, not cut. next_token: its first token is never kept, as nothing predicts it. masked_tokens: special tokens
-// are never kept. InputError names `where`: text without a tokenizer, ids outside the vocabulary, no end of sequence to append,
-// a kind of row that the task does not have.
+// are never kept. Conversations are what their template writes, and nothing is added to it (conversation.h). InputError names
+// `where`: text without a tokenizer, a conversation without a template, ids outside the vocabulary, no end of sequence to
+// append, a kind of row that the task does not have.
 Document render(const Sample& sample, const RenderRules& rules, const std::string& where);
 
 // The document in pieces of at most `length` tokens: only the first one (truncate) or all (split). Pieces without a kept token

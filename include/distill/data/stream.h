@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "distill/data/chat_words.h"
 #include "distill/data/task_rules.h"
 #include "distill/recipe/data.h"
 #include "distill/tensor/token_batch.h"
@@ -19,6 +20,7 @@ struct DataLimits {
   int64_t vocab_size = 0;     // ids at or above are InputError, with file and line
   int64_t max_positions = 0;  // bounds sequence_length; 0 = unbounded
   TaskRules task;
+  ChatWords words;  // without a template conversations are refused
 };
 
 struct DataCounts {

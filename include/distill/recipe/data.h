@@ -43,6 +43,7 @@ struct DataRecipe {
   Overflow overflow = Overflow::truncate;
   bool append_eos = true;
   bool assistant_only_loss = true;
+  std::string chat_template;
   std::optional<double> mask_probability;
   VocabularyCheck vocabulary = VocabularyCheck::check;
   std::string prepared = "auto";
@@ -60,9 +61,12 @@ struct DataRecipe {
       "per row whatever this says");
     v(&DataRecipe::shuffle, "shuffle", "a new order every epoch; false: file order");
     v(&DataRecipe::overflow, "overflow", "what happens to rows longer than sequence_length; pieces of a `split` share no token");
-    v(&DataRecipe::append_eos, "append_eos", "causal_lm: end every text and completion with the end-of-sequence token");
+    v(&DataRecipe::append_eos, "append_eos",
+      "causal_lm: end every text and completion with the end-of-sequence token; conversations end as their template ends them");
     v(&DataRecipe::assistant_only_loss, "assistant_only_loss",
       "loss on the completion or the assistant's turns only; false: on the prompt too");
+    v(&DataRecipe::chat_template, "chat_template",
+      "a .jinja file that writes conversations, in place of the tokenizer's own template; the student's folder gets it");
     v(&DataRecipe::mask_probability, "mask_probability",
       "masked_lm: share of the tokens that are predicted; of these 80 % are hidden, 10 % replaced, 10 % left. Default 0.15")
         .above(0)

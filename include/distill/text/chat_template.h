@@ -58,6 +58,7 @@ class ChatTemplate {
 // <folder>/chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a list of {name, template}, of which
 // `default` is taken, and `tool_use` for requests that have tools), else chat_template.json. Special tokens
 // come from tokenizer_config.json and special_tokens_map.json. nullopt when the folder has none.
-std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder);
+// A `file` replaces the folder's template; the special tokens stay those of the folder, which may then be empty.
+std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder, const std::filesystem::path& file = {});
 
 }  // namespace distill

@@ -10,17 +10,19 @@ class Corpus:
         self.out = out
         self.cases: list[dict] = []
 
-    def file(self, group: str, name: str, data: bytes, *says: str, size: int | None = None, valid: bool = False) -> None:
-        """A file; `size` extends it by a hole (zeros that take no disk)."""
-        path = self._note(group, name, "inspect", says, valid)
+    def file(self, group: str, name: str, data: bytes, *says: str, size: int | None = None, valid: bool = False, verb: str = "inspect",
+             **more) -> None:
+        """A file; `size` extends it by a hole (zeros that take no disk). `more` goes into the list."""
+        path = self._note(group, name, verb, says, valid, more)
         path.write_bytes(data)
         if size is not None:
             with path.open("r+b") as file:
                 file.truncate(size)
 
-    def folder(self, group: str, name: str, files: dict[str, bytes], *says: str, verb: str = "forward", valid: bool = False) -> None:
-        """A model folder, opened wholly by `forward` (or by `inspect`, when only its weights matter)."""
-        path = self._note(group, name, verb, says, valid)
+    def folder(self, group: str, name: str, files: dict[str, bytes], *says: str, verb: str = "forward", valid: bool = False,
+               **more) -> None:
+        """A model folder, opened wholly by `forward` (or by `inspect`, when only its weights matter; by `tokenize`, for its words)."""
+        path = self._note(group, name, verb, says, valid, more)
         path.mkdir()
         for file, data in files.items():
             (path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -34,10 +36,10 @@ class Corpus:
     def write_list(self) -> None:
         (self.out / "cases.json").write_text(json.dumps(self.cases, indent=1) + "\n")
 
-    def _note(self, group: str, name: str, verb: str, says: tuple[str, ...], valid: bool) -> pathlib.Path:
+    def _note(self, group: str, name: str, verb: str, says: tuple[str, ...], valid: bool, more: dict) -> pathlib.Path:
         path = self.out / group / name
         if path.exists():
             raise SystemExit(f"two cases are named {group}/{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.cases.append(dict(path=f"{group}/{name}", verb=verb, says=list(says), valid=valid))
+        self.cases.append(dict(path=f"{group}/{name}", verb=verb, says=list(says), valid=valid, **more))
         return path
