@@ -233,7 +233,7 @@ std::optional<double> parse_float(std::string_view text) {
 
 Value to_integer(Machine& machine, const Value& subject, const Arguments& arguments) {
   const std::vector<Value> given = bind(machine, "int", arguments, {"default", "base"});
-  const Value fallback = given[0].is_missing() ? Value(int64_t{0}) : given[0];
+  Value fallback = given[0].is_missing() ? Value(int64_t{0}) : given[0];
   const int64_t base = integer_or(machine, "int", given[1], 10);
   if (base != 0 && (base < 2 || base > 36)) machine.fail("int with a base that is not 0 or 2 to 36");
   if (subject.undefined()) machine.fail(subject.undefined()->message);
@@ -306,6 +306,7 @@ std::vector<Value> sorted(Machine& machine, std::vector<std::pair<Value, Value>>
     return reverse ? is_ordered(machine, "<", b.first, a.first) : is_ordered(machine, "<", a.first, b.first);
   });
   std::vector<Value> out;
+  out.reserve(keyed.size());
   for (auto& [key, item] : keyed) out.push_back(std::move(item));
   return out;
 }
@@ -410,7 +411,7 @@ Value transformed(Machine& machine, const Value& subject, const Arguments& argum
 }
 
 Value take_first(Arguments& arguments) {
-  const Value value = arguments.positional.front();
+  Value value = arguments.positional.front();
   arguments.positional.erase(arguments.positional.begin());
   return value;
 }

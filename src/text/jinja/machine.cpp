@@ -70,12 +70,12 @@ const Value* Machine::find(const Dict& dict, const Value& key) {
 Value Machine::dict(std::vector<std::pair<Value, Value>> entries) {
   allocate(entries.size() * 2 * sizeof(Value) + sizeof(Dict));
   auto made = std::make_shared<Dict>();
-  for (auto& [key, value] : entries) {
-    if (const Value* earlier = find(*made, key)) {
-      *const_cast<Value*>(earlier) = std::move(value);  // of a dictionary that nobody has seen yet
+  for (std::pair<Value, Value>& entry : entries) {
+    if (const Value* earlier = find(*made, entry.first)) {
+      *const_cast<Value*>(earlier) = std::move(entry.second);  // of a dictionary that nobody has seen yet
       continue;
     }
-    made->entries.emplace_back(std::move(key), std::move(value));
+    made->entries.push_back(std::move(entry));
     if (made->entries.size() == kIndexedEntries + 1)
       for (size_t i = 0; i < made->entries.size(); ++i) made->index.emplace(hash_of(made->entries[i].first), i);
     else if (made->entries.size() > kIndexedEntries)

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "limits.h"
+#include "render_limits.h"
 #include "syntax.h"
 
 namespace distill::jinja {

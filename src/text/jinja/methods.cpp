@@ -122,7 +122,7 @@ Value cycler_attribute(const std::shared_ptr<Cycler>& cycler, const std::string&
   if (name == "current") return cycler->items[cycler->place];
   if (name == "next")
     return function(name, [cycler](Machine&, const Arguments&) {
-      const Value value = cycler->items[cycler->place];
+      Value value = cycler->items[cycler->place];
       cycler->place = (cycler->place + 1) % cycler->items.size();
       return value;
     });

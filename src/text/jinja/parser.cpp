@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "filters.h"
-#include "limits.h"
+#include "render_limits.h"
 #include "tests.h"
 
 namespace distill::jinja {
@@ -48,7 +48,7 @@ class Parser {
   const Token& current() const { return tokens_[at_]; }
   const Token& look() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
   Token next() {
-    const Token token = current();
+    Token token = current();
     if (at_ + 1 < tokens_.size()) ++at_;
     return token;
   }

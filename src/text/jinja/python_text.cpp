@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "../unicode.h"
 
@@ -209,8 +210,8 @@ std::string float_text(double value) {
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   char buffer[64];
   const auto scientific = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
-  const std::string text(buffer, scientific.ptr);
-  const int exponent = std::atoi(text.c_str() + text.find('e') + 1);
+  std::string text(buffer, scientific.ptr);
+  const long exponent = std::strtol(text.c_str() + text.find('e') + 1, nullptr, 10);
   if (exponent < -4 || exponent >= 16) return text;
   const auto fixed = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
   std::string out(buffer, fixed.ptr);

@@ -161,6 +161,7 @@ Value split(Machine& machine, const Value& subject, const Arguments& arguments) 
                      : split_at(subject.bytes(), separator.bytes(), most);
   }
   std::vector<Value> out;
+  out.reserve(parts.size());
   for (const std::string_view part : parts) out.push_back(machine.text(std::string(part), subject.string()->safe));
   return machine.list(std::move(out));
 }
