@@ -37,7 +37,8 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
 // Names only: this room reads no tokenizer.
 bool holds_tokenizer(const fs::path& folder) {
   std::error_code error;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt"})
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "merges.txt"})
     if (fs::exists(folder / name, error)) return true;
   return false;
 }
@@ -45,8 +46,9 @@ bool holds_tokenizer(const fs::path& folder) {
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
   if (!path.empty() && !holds_tokenizer(find_model_or_none(path).value_or(path)))
-    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model or vocab.txt",
-                                        "none in `" + path + "`", advice_for_path(path)));
+    problems.push_back(
+        loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model, vocab.txt, or vocab.json with merges.txt",
+                         "none in `" + path + "`", advice_for_path(path)));
 }
 
 void check_source(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {

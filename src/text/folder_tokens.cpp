@@ -25,6 +25,14 @@ NewToken read_token(const Json& token, bool special, const std::string& where) {
   return out;
 }
 
+void refuse_other_roles(const SettingsFile& file) {
+  for (const auto& [key, token] : file.tree.items()) {
+    if (!key.ends_with("_token") || !(token.is_string() || token.is_object())) continue;
+    if (std::none_of(std::begin(kRoles), std::end(kRoles), [&](const char* role) { return key == role; }))
+      throw InputError({file.path + ": " + key, "no such token", dump(token) + ", which is not available yet", kSave, ""});
+  }
+}
+
 void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
   const Json* listed = find_member(file.tree, "added_tokens_decoder");
   if (!listed) return;
