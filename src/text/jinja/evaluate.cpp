@@ -135,7 +135,7 @@ Value Machine::look_up(const std::string& name, const Scope& scope) {
     if (found != at->variables.end() && !found->second.is_missing()) return found->second;
   }
   if (const auto found = globals_.find(name); found != globals_.end()) return found->second;
-  if (const Value function = global_function(name); !function.is_missing()) return function;
+  if (Value function = global_function(name); !function.is_missing()) return function;
   return undefined("\"" + name + "\" is undefined");
 }
 
