@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Readers of model files under sanitizers: first the malformed corpus in one process, then libFuzzer on each target.
-# Usage: scripts/fuzz.sh [SECONDS per target, default 20] [TARGET...]     targets: safetensors torch_zip pickle index config
+# Usage: scripts/fuzz.sh [SECONDS per target, default 20] [TARGET...]     targets: safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl
 # The inputs that were found interesting stay in build-asan/fuzz/TARGET and are where the next run starts; a crash leaves its input
 # there too, and the exit code is 1. Without clang the corpus alone runs, in a build of g++. SECONDS 0: the corpus alone.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -9,7 +9,7 @@ cd "$root"
 seconds=${1:-20}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(safetensors torch_zip pickle index config)
+[ ${#targets[@]} -gt 0 ] || targets=(safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl)
 build=$root/build-asan
 corpus=$build/fuzz
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0:detect_odr_violation=0
@@ -61,11 +61,18 @@ run_corpus() {
 seed() {
   local target=$1 into=$2 models=$build/models/all
   mkdir -p "$into"
+  if [ "$target" = template ]; then
+    python3 scripts/goldens/write_snippets.py "$into"
+    return
+  fi
   case $target in
     safetensors) find "$models" -path '*/torch*' -prune -o -name '*.safetensors' -type f -size -64k -print ;;
     torch_zip) find "$models" \( -name '*.pt' -o -name '*.bin' \) -type f -size -64k ;;
     pickle) find "$models/pickles" -type f -size -64k ;;
     index) find "$models" -name '*.index.json' -type f -size -64k ;;
+    tokenizer) find tests/data/text -name tokenizer.json -type f -size -64k ;;
+    sentencepiece) find tests/data/text -name '*.model' -type f -size -64k ;;
+    jsonl) find tests/data tests/fuzz/jsonl -name '*.jsonl' -type f -size -64k ;;
     config) { find "$models" tests/data/model -name config.json -type f -size -64k; } ;;
   esac | while read -r file; do cp "$file" "$into/$(echo "$file" | sha256sum | cut -c1-16)"; done
 }

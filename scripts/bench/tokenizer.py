@@ -262,13 +262,13 @@ def main():
         num_bytes = sum(len(text.encode()) for text in texts)
         print(f"{len(texts)} documents, {num_bytes / 1e6:.2f} MB; MB/s; library: one thread, or {options.threads}")
         columns = ("loop", "batch", "fast", "ours", "ratio", "fast_many", "ours_many", "ratio_many")
-        print(f"{'':8}" + "".join(f"{name:>11}" for name in columns) + "  same ids")
+        print(f"{'':10}" + "".join(f"{name:>11}" for name in columns) + "  same ids")
         report = {"documents": len(texts), "bytes": num_bytes, "threads": options.threads, "encoding": {}}
         for kind in options.kinds:
             if not (work / kind / "tokenizer.json").exists():
                 train(kind, texts, work / kind)
             row = report["encoding"][kind] = measure(options, work, kind, documents, num_bytes)
-            print(f"{kind:8}" + "".join(f"{row[name]:11.2f}" for name in columns) + f"  {row['equal_ids']}", flush=True)
+            print(f"{kind:10}" + "".join(f"{row[name]:11.2f}" for name in columns) + f"  {row['equal_ids']}", flush=True)
         if not options.skip_loading:
             report["loading"] = measure_loading(options, work, documents)
             for name, of in report["loading"].items():

@@ -34,11 +34,19 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
                                         "Name the folder that holds config.json and the weights."));
 }
 
+// Names only: this room reads no tokenizer.
+bool holds_tokenizer(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt"})
+    if (fs::exists(folder / name, error)) return true;
+  return false;
+}
+
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
-  std::error_code error;
-  if (!path.empty() && !fs::exists(find_model_or_none(path).value_or(path) / "tokenizer.json", error))
-    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json", "none in `" + path + "`", advice_for_path(path)));
+  if (!path.empty() && !holds_tokenizer(find_model_or_none(path).value_or(path)))
+    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model or vocab.txt",
+                                        "none in `" + path + "`", advice_for_path(path)));
 }
 
 void check_source(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {

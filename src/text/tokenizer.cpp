@@ -11,8 +11,10 @@
 #include "distill/core/error.h"
 #include "distill/core/file.h"
 
+#include "bert_folder.h"
 #include "components.h"
 #include "named_ids.h"
+#include "sentencepiece_folder.h"
 #include "unicode.h"
 
 namespace distill {
@@ -295,7 +297,9 @@ bool TokenizerOfFile::is_special(int32_t id) const {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+namespace {
+
+std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "tokenizer.json";
   const std::string text = read_file(path, uint64_t{1} << 30);
   TokenizerFile file = parse_tokenizer_file(text, path.string());
@@ -305,6 +309,30 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   return tokenizer;
 }
 
-bool has_tokenizer(const std::filesystem::path& folder) { return std::filesystem::is_regular_file(folder / "tokenizer.json"); }
+std::unique_ptr<Tokenizer> make_tokenizer(const std::filesystem::path& folder, ConvertedTokenizer converted) {
+  auto tokenizer = std::make_unique<TokenizerOfFile>(std::move(converted.file), converted.fingerprint);
+  NamedIds named = find_named_ids(folder, *tokenizer);
+  if (!named.eos && !converted.eos_token.empty()) named.eos = tokenizer->id_of(converted.eos_token);
+  tokenizer->set_named_ids(named);
+  return tokenizer;
+}
+
+bool has_tokenizer_json(const std::filesystem::path& folder) {
+  return std::filesystem::is_regular_file(folder / "tokenizer.json");
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
+  if (has_tokenizer_json(folder)) return load_tokenizer_json(folder);
+  if (const auto model = find_sentencepiece_model(folder))
+    return make_tokenizer(folder, convert_sentencepiece_folder(folder, *model));
+  if (has_bert_vocabulary(folder)) return make_tokenizer(folder, convert_bert_folder(folder));
+  return load_tokenizer_json(folder);
+}
+
+bool has_tokenizer(const std::filesystem::path& folder) {
+  return has_tokenizer_json(folder) || find_sentencepiece_model(folder) || has_bert_vocabulary(folder);
+}
 
 }  // namespace distill

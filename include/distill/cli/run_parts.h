@@ -47,7 +47,7 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
                                             at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
-// Null when there is no tokenizer.json. Warns of nothing: data decides whether one is needed.
+// Null when the folder has no tokenizer. Warns of nothing: data decides whether one is needed.
 std::unique_ptr<Tokenizer> tokenizer_in(const std::filesystem::path& folder);
 // The template that writes conversations: that of `data.chat_template`, else of the tokenizer's folder.
 ChatWords chat_words_of(const Recipe& recipe, const StudentPlan& student);

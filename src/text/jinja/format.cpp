@@ -28,12 +28,13 @@ class Formatter {
       out += conversion();
       machine_.step();
     }
-    if (!used_mapping_ && !values_.dict() && next_ < count())
-      machine_.fail("more values than the format \"" + format_ + "\" takes");
+    if (!used_mapping_ && !has_items() && next_ < count()) machine_.fail("more values than the format \"" + format_ + "\" takes");
     return out;
   }
 
  private:
+  // Python does not mind values that are left over when they could be a mapping.
+  bool has_items() const { return values_.dict() || values_.list() || values_.as<Range>() || values_.undefined(); }
   size_t count() const { return values_.tuple() ? values_.tuple()->items.size() : 1; }
   char peek() const { return at_ < format_.size() ? format_[at_] : '\0'; }
 

@@ -94,8 +94,11 @@ Value loop_cycle(Machine& machine, const std::shared_ptr<Loop>& loop, const Argu
 
 // Whether there is a next item, which is then in `after`.
 bool looks_ahead(Machine& machine, Loop& loop) {
-  if (loop.after.is_missing() && !loop.is_exhausted) loop.is_exhausted = !loop.source->next(machine, loop.after);
-  return !loop.is_exhausted || !loop.after.is_missing();
+  if (loop.after.is_missing() && !loop.is_exhausted) {
+    loop.is_exhausted = !loop.source->next(machine, loop.after);
+    if (loop.is_exhausted) loop.after = Value();
+  }
+  return !loop.after.is_missing();
 }
 
 Value loop_attribute(Machine& machine, const std::shared_ptr<Loop>& loop, const std::string& name) {

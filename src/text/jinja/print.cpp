@@ -21,7 +21,9 @@ std::string repr_dict(Machine& machine, const Dict& dict) {
 
 std::string repr_view(Machine& machine, const View& view) {
   const std::vector<Value> items = machine.items_of(view);
-  const char* open = view.part == DictPart::keys ? "dict_keys([" : view.part == DictPart::values ? "dict_values([" : "dict_items([";
+  const char* open = view.part == DictPart::keys     ? "dict_keys(["
+                     : view.part == DictPart::values ? "dict_values(["
+                                                     : "dict_items([";
   return repr_list(machine, items, open, "])");
 }
 
@@ -31,7 +33,7 @@ std::string repr_range(const Range& range, int64_t stop) {
 }
 
 std::string repr_namespace(Machine& machine, const Namespace& name_space) {
-  std::string out = "<TemplateNamespace {";
+  std::string out = "<Namespace {";
   bool is_first = true;
   for (const auto& [name, value] : name_space.attributes) {
     out += (is_first ? "" : ", ") + quoted_text(name) + ": " + to_repr(machine, value);
@@ -60,7 +62,8 @@ std::string to_repr(Machine& machine, const Value& value) {
   if (const auto* view = value.as<View>()) return repr_view(machine, *view);
   if (const auto* range = value.as<Range>()) return repr_range(*range, range->stop);
   if (value.name_space()) return repr_namespace(machine, *value.name_space());
-  if (value.macro()) return value.macro()->name.empty() ? "<Macro anonymous>" : "<Macro " + quoted_text(value.macro()->name) + ">";
+  if (value.macro())
+    return value.macro()->name.empty() ? "<Macro anonymous>" : "<Macro " + quoted_text(value.macro()->name) + ">";
   machine.fail(std::string("a value of type ") + type_name(value) + " has no text of its own to print");
 }
 

@@ -50,6 +50,10 @@ bool is_same(const Value& a, const Value& b) {
   return false;
 }
 
+void check_name(Machine& machine, const Value& value) {
+  if (!is_hashable(value)) machine.fail(std::string("a name cannot be a value of type ") + type_name(value));
+}
+
 template <class Check>
 constexpr TestFunction plain(Check) {
   return [](Machine&, const Value& value, const Arguments&) -> bool { return Check{}(value); };
@@ -75,8 +79,9 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"number", plain([](const Value& v) { return is_number(v); })},
       {"string", plain([](const Value& v) { return v.string() != nullptr; })},
       {"mapping", plain([](const Value& v) { return v.dict() != nullptr; })},
-      {"sequence",
-       plain([](const Value& v) { return v.string() || v.sequence() || v.dict() || v.as<Range>() || v.undefined(); })},
+      {"sequence", plain([](const Value& v) {
+         return v.string() || v.sequence() || v.dict() || v.as<Range>() || v.undefined();
+       })},
       {"iterable", plain([](const Value& v) { return is_iterable(v); })},
       {"callable", plain([](const Value& v) { return is_callable(v); })},
       {"escaped", plain([](const Value& v) { return v.string() && v.string()->safe; })},
@@ -87,24 +92,17 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"divisibleby", [](Machine& m, const Value& v, const Arguments& a) { return remainder(m, v, only(m, a)) == 0; }},
       {"sameas", [](Machine& m, const Value& v, const Arguments& a) { return is_same(v, only(m, a)); }},
       {"in", [](Machine& m, const Value& v, const Arguments& a) { return contains(m, only(m, a), v); }},
-      {"filter", [](Machine&, const Value& v,
-                    const Arguments&) { return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes())); }},
-      {"test", [](Machine&, const Value& v, const Arguments&) { return v.string() && find_test(v.bytes()); }},
-      {"==", equal},
-      {"eq", equal},
-      {"equalto", equal},
-      {"!=", unequal},
-      {"ne", unequal},
-      {"<", less},
-      {"lt", less},
-      {"lessthan", less},
-      {"<=", less_equal},
-      {"le", less_equal},
-      {">", greater},
-      {"gt", greater},
-      {"greaterthan", greater},
-      {">=", greater_equal},
-      {"ge", greater_equal}};
+      {"filter", [](Machine& m, const Value& v, const Arguments&) {
+         check_name(m, v);
+         return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes()));
+       }},
+      {"test", [](Machine& m, const Value& v, const Arguments&) {
+         check_name(m, v);
+         return v.string() && find_test(v.bytes());
+       }},
+      {"==", equal}, {"eq", equal}, {"equalto", equal}, {"!=", unequal}, {"ne", unequal}, {"<", less}, {"lt", less},
+      {"lessthan", less}, {"<=", less_equal}, {"le", less_equal}, {">", greater}, {"gt", greater}, {"greaterthan", greater},
+      {">=", greater_equal}, {"ge", greater_equal}};
   return tests;
 }
 
