@@ -620,7 +620,14 @@ a {%- if true -%} b {%- endif -%} c
 {% for row in p|groupby('v') %}{{ row[0] }}:{% for i in row[1] %}{{ i.n }}{% endfor %};{% endfor %}
 {{ s|default }}{{ missing|default }}{{ missing|d(l)|join }}{{ ''|default('x', true) }}{{ false|default('x', boolean=true) }}{{ none|default('x') }}
 {%- set a = 'x' -%}   {{- a -}}   z
-{{ namespace }}
+{{ n is string not in l }}
+{{ n is odd(1) }}
+{{ n is lower('x') }}
+{{ {1: 2, true: 3}|tojson(sort_keys=true) }} {{ {'b': 1, 'a': 2, 'C': 3}|tojson(sort_keys=true) }}
+{{ {1: 2, 'a': 3}|tojson(sort_keys=true) }}
+{% for i in l %}{% continue %}{% else %}none{% endfor %} {% for i in l %}{% break %}{% else %}none{% endfor %} {% for i in l %}{% if i == 1 %}{% break %}{% endif %}{% else %}none{% endfor %}
+{{ l[l|reverse] }}|{{ l[none] }}|{{ d[range(2)] }}|{{ d[[1]] }}
+{{ (5|items) is defined }}{{ (5|batch(2)) is defined }}{{ (5|unique) is defined }}{{ (5|map) is defined }}{{ ([5]|select('nope')) is defined }}
 """.strip("\n").split("\n")
 
 LINES = [  # more than one line

@@ -56,8 +56,10 @@ void check_source(const LoadedRecipe& loaded, const std::string& key, const std:
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status))
     problems.push_back(loaded.complaint(key, "a data file", "nothing at `" + path + "`", advice_for_path(path)));
-  else if (fs::is_directory(status))
-    problems.push_back(loaded.complaint(key, "a data file", "the folder `" + path + "`", "Name a .jsonl or .txt file in it."));
+  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "state.json", error))
+    problems.push_back(loaded.complaint(key, "a data file, or a folder of datasets.save_to_disk",
+                                        "the folder `" + path + "` without state.json",
+                                        "Name a data file in it, or the folder of one split."));
 }
 
 void check_template(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {

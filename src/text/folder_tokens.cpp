@@ -41,7 +41,7 @@ void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
   std::map<int64_t, NewToken> tokens;
   for (const auto& [key, token] : listed->items()) {
     const bool is_id = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, where + "." + key)).second)
+    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, std::string(where).append(".").append(key))).second)
       throw InputError({where, "every id once, in digits", "\"" + key + "\"", kCorrect, ""});
   }
   for (auto& [id, token] : tokens) {

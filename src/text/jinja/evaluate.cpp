@@ -135,7 +135,7 @@ Value Machine::look_up(const std::string& name, const Scope& scope) {
     if (found != at->variables.end() && !found->second.is_missing()) return found->second;
   }
   if (const auto found = globals_.find(name); found != globals_.end()) return found->second;
-  if (const Value function = global_function(name); !function.is_missing()) return function;
+  if (Value function = global_function(name); !function.is_missing()) return function;
   return undefined("\"" + name + "\" is undefined");
 }
 
@@ -301,7 +301,8 @@ Value Machine::item(const Value& subject, const Value& key) {
     Value method = method_of(*this, subject, key.bytes());
     if (!method.is_missing()) return method;
   }
-  return undefined(std::string("a value of type ") + type_name(subject) + " has no item " + to_repr(*this, key));
+  return undefined(std::string("a value of type ") + type_name(subject) + " has no item " +
+                   (key.string() || is_number(key) ? to_repr(*this, key) : std::string("of type ") + type_name(key)));
 }
 
 }  // namespace distill::jinja

@@ -112,21 +112,22 @@ Machine::Flow Machine::run_loop(const Statement& statement, const std::shared_pt
   }
   const ScopePtr outer = loop->scope;
   ScopePtr own = inner(outer);
-  bool is_empty = true;
+  bool runs_else = true;  // as Jinja has it: also where no body came to its end, because of break or continue
   while (!loop_next(*loop).is_missing()) {
     step();
-    is_empty = false;
     if (own->is_kept)
       own = inner(outer);
     else
       own->variables.clear();
     own->variables["loop"] = loop;
     assign(*statement.target, loop->current, own);
-    if (execute(statement.body, own, out) == Flow::broke) break;
+    const Flow flow = execute(statement.body, own, out);
+    if (flow == Flow::broke) break;
+    if (flow == Flow::next) runs_else = false;
   }
   loop->scope.reset();  // `loop` may live on in a namespace
   own->variables.erase("loop");
-  return is_empty ? execute(statement.else_body, inner(outer), out) : Flow::next;
+  return runs_else ? execute(statement.else_body, inner(outer), out) : Flow::next;
 }
 
 const Value& Machine::loop_next(Loop& loop) {

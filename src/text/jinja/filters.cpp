@@ -127,11 +127,24 @@ Value join(Machine& machine, const Value& subject, const Arguments& arguments) {
   return machine.text(std::move(out));
 }
 
-Value items(Machine& machine, const Value& subject, const Arguments&) {
-  if (subject.undefined()) return machine.generator([](Machine&, Value&) { return false; });
+using Open = std::function<std::shared_ptr<Iterator>(Machine&)>;
+
+// A generator of Python: nothing happens, and nothing fails, before its first item is asked for.
+Value lazily(Machine& machine, Open open) {
+  return machine.generator([open = std::move(open), source = std::shared_ptr<Iterator>()](Machine& m, Value& out) mutable {
+    if (!source) source = open(m);
+    return source->next(m, out);
+  });
+}
+
+std::shared_ptr<Iterator> open_items(Machine& machine, const Value& subject) {
+  if (subject.undefined()) return machine.iterate(subject);
   if (!subject.dict()) machine.fail("items of a value that is no dictionary");
-  const std::shared_ptr<Iterator> source = machine.iterate(View{subject.shared_dict(), DictPart::items});
-  return machine.generator([source](Machine& m, Value& out) { return source->next(m, out); });
+  return machine.iterate(View{subject.shared_dict(), DictPart::items});
+}
+
+Value items(Machine& machine, const Value& subject, const Arguments&) {
+  return lazily(machine, [subject](Machine& m) { return open_items(m, subject); });
 }
 
 Value first(Machine& machine, const Value& subject, const Arguments&) {
@@ -333,8 +346,7 @@ Value dictsort(Machine& machine, const Value& subject, const Arguments& argument
   return machine.list(sorted(machine, std::move(keyed), is_true(given[2])));
 }
 
-Value unique(Machine& machine, const Value& subject, const Arguments& arguments) {
-  const std::vector<Value> given = bind(machine, "unique", arguments, {"case_sensitive", "attribute"});
+std::shared_ptr<Iterator> open_unique(Machine& machine, const Value& subject, const std::vector<Value>& given) {
   std::vector<std::pair<Value, Value>> seen;
   std::vector<Value> out;
   for (const Value& item : machine.items_of(subject)) {
@@ -346,8 +358,12 @@ Value unique(Machine& machine, const Value& subject, const Arguments& arguments)
     seen.emplace_back(key, None{});
     out.push_back(item);
   }
-  const std::shared_ptr<Iterator> source = machine.iterate(machine.list(std::move(out)));
-  return machine.generator([source](Machine& m, Value& next) { return source->next(m, next); });
+  return machine.iterate(machine.list(std::move(out)));
+}
+
+Value unique(Machine& machine, const Value& subject, const Arguments& arguments) {
+  const std::vector<Value> given = bind(machine, "unique", arguments, {"case_sensitive", "attribute"});
+  return lazily(machine, [subject, given](Machine& m) { return open_unique(m, subject, given); });
 }
 
 template <bool is_minimum>
@@ -372,53 +388,65 @@ Value sum(Machine& machine, const Value& subject, const Arguments& arguments) {
   return total;
 }
 
-// The items of `subject` one at a time through `change`, which may leave one out.
-Value transformed(Machine& machine, const Value& subject, std::function<bool(Machine&, Value&)> change) {
-  const std::shared_ptr<Iterator> source = is_true(subject) ? machine.iterate(subject) : nullptr;
-  return machine.generator([source, change = std::move(change)](Machine& m, Value& out) {
-    while (source && source->next(m, out)) {
-      m.step();
-      if (change(m, out)) return true;
-    }
-    return false;
+using Change = std::function<bool(Machine&, Value&)>;  // false: the item is left out
+
+std::shared_ptr<Iterator> through(const std::shared_ptr<Iterator>& source, Change change) {
+  return std::make_shared<Iterator>(Iterator{"generator", [source, change = std::move(change)](Machine& m, Value& out) {
+                                               while (source->next(m, out)) {
+                                                 m.step();
+                                                 if (change(m, out)) return true;
+                                               }
+                                               return false;
+                                             }});
+}
+
+// The items of `subject` one at a time through what `prepare` makes of the arguments.
+Value transformed(Machine& machine, const Value& subject, const Arguments& arguments, Change (*prepare)(Machine&, Arguments)) {
+  return lazily(machine, [subject, arguments, prepare](Machine& m) {
+    if (!is_true(subject)) return m.iterate(m.undefined(""));
+    Change change = prepare(m, arguments);
+    return through(m.iterate(subject), std::move(change));
   });
 }
 
-Value map(Machine& machine, const Value& subject, const Arguments& arguments) {
-  Arguments rest = arguments;
-  if (rest.positional.empty()) {
+Value take_first(Arguments& arguments) {
+  const Value value = arguments.positional.front();
+  arguments.positional.erase(arguments.positional.begin());
+  return value;
+}
+
+Change prepare_map(Machine& machine, Arguments arguments) {
+  if (arguments.positional.empty()) {
     const std::vector<Value> given = bind(machine, "map", arguments, {"attribute", "default"}, 1);
-    return transformed(machine, subject, [given](Machine& m, Value& out) {
+    return [given](Machine& m, Value& out) {
       out = attribute_of(m, out, given[0], given[1]);
       return true;
-    });
+    };
   }
-  const std::string name = to_text(machine, rest.positional[0]);
-  rest.positional.erase(rest.positional.begin());
-  return transformed(machine, subject, [name, rest](Machine& m, Value& out) {
-    out = m.apply_filter(name, out, rest);
+  const std::string name = to_text(machine, take_first(arguments));
+  return [name, arguments](Machine& m, Value& out) {
+    out = m.apply_filter(name, out, arguments);
     return true;
-  });
+  };
+}
+Value map(Machine& machine, const Value& subject, const Arguments& arguments) {
+  return transformed(machine, subject, arguments, prepare_map);
 }
 
 template <bool keeps, bool of_attribute>
-Value select(Machine& machine, const Value& subject, const Arguments& arguments) {
-  Arguments rest = arguments;
-  Value attribute;
-  if (of_attribute) {
-    if (rest.positional.empty()) machine.fail("the name of an attribute is missing");
-    attribute = rest.positional[0];
-    rest.positional.erase(rest.positional.begin());
-  }
-  std::string test;
-  if (!rest.positional.empty()) {
-    test = to_text(machine, rest.positional[0]);
-    rest.positional.erase(rest.positional.begin());
-  }
-  return transformed(machine, subject, [attribute, test, rest](Machine& m, Value& out) {
+Change prepare_select(Machine& machine, Arguments arguments) {
+  if (of_attribute && arguments.positional.empty()) machine.fail("the name of an attribute is missing");
+  Value attribute;  // g++ 12 captures it wrongly as a conditional expression
+  if (of_attribute) attribute = take_first(arguments);
+  const std::string test = arguments.positional.empty() ? "" : to_text(machine, take_first(arguments));
+  return [attribute, test, arguments](Machine& m, Value& out) {
     const Value tested = attribute_of(m, out, attribute);
-    return (test.empty() ? is_true(tested) : m.apply_test(test, tested, rest)) == keeps;
-  });
+    return (test.empty() ? is_true(tested) : m.apply_test(test, tested, arguments)) == keeps;
+  };
+}
+template <bool keeps, bool of_attribute>
+Value select(Machine& machine, const Value& subject, const Arguments& arguments) {
+  return transformed(machine, subject, arguments, prepare_select<keeps, of_attribute>);
 }
 
 Value groupby(Machine& machine, const Value& subject, const Arguments& arguments) {
@@ -442,8 +470,7 @@ Value groupby(Machine& machine, const Value& subject, const Arguments& arguments
   return machine.list(std::move(groups));
 }
 
-Value batch(Machine& machine, const Value& subject, const Arguments& arguments) {
-  const std::vector<Value> given = bind(machine, "batch", arguments, {"linecount", "fill_with"}, 1);
+std::shared_ptr<Iterator> open_batch(Machine& machine, const Value& subject, const std::vector<Value>& given) {
   const int64_t size = integer_or(machine, "batch", given[0], 0);
   if (size > kMaxRange) machine.fail_limit("batch of more than 100000 items");
   std::vector<Value> rows, row;
@@ -455,8 +482,12 @@ Value batch(Machine& machine, const Value& subject, const Arguments& arguments) 
     while (!given[1].is_missing() && !given[1].is_none() && static_cast<int64_t>(row.size()) < size) row.push_back(given[1]);
     rows.push_back(machine.list(std::move(row)));
   }
-  const std::shared_ptr<Iterator> source = machine.iterate(machine.list(std::move(rows)));
-  return machine.generator([source](Machine& m, Value& out) { return source->next(m, out); });
+  return machine.iterate(machine.list(std::move(rows)));
+}
+
+Value batch(Machine& machine, const Value& subject, const Arguments& arguments) {
+  const std::vector<Value> given = bind(machine, "batch", arguments, {"linecount", "fill_with"}, 1);
+  return lazily(machine, [subject, given](Machine& m) { return open_batch(m, subject, given); });
 }
 
 Value indent(Machine& machine, const Value& subject, const Arguments& arguments) {

@@ -6,6 +6,7 @@
 
 #include "../unicode.h"
 #include "arguments.h"
+#include "compare.h"
 #include "python_text.h"
 
 namespace distill::jinja {
@@ -76,20 +77,18 @@ class Writer {
 
   void write_dict(const Dict& dict, size_t depth) {
     if (dict.entries.empty()) return void(out_ += "{}");
-    std::vector<std::pair<std::string, const Value*>> entries;
-    for (const auto& [key, value] : dict.entries) {
-      if (style_.sorted && !key.string()) machine_.fail("tojson with sort_keys of a dictionary with keys that are not texts");
-      entries.emplace_back(key_text(key), &value);
-    }
+    std::vector<const std::pair<Value, Value>*> entries;
+    for (const auto& entry : dict.entries) entries.push_back(&entry);
     if (style_.sorted)
-      std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      std::stable_sort(entries.begin(), entries.end(),
+                       [&](const auto* a, const auto* b) { return is_ordered(machine_, "<", a->first, b->first); });
     out_ += '{';
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i > 0) out_ += style_.item_separator;
       new_line(depth + 1);
-      write_string(entries[i].first);
+      write_string(key_text(entries[i]->first));
       out_ += style_.key_separator;
-      write(*entries[i].second, depth + 1);
+      write(entries[i]->second, depth + 1);
     }
     new_line(depth);
     out_ += '}';

@@ -21,7 +21,8 @@ int64_t remainder(Machine& machine, const Value& value, const Value& divisor) {
 }
 
 template <bool (*is_one)(char32_t), bool (*is_other)(char32_t)>
-bool has_case(Machine& machine, const Value& value, const Arguments&) {
+bool has_case(Machine& machine, const Value& value, const Arguments& arguments) {
+  bind(machine, "the test", arguments, {});
   const std::string text = to_text(machine, value);
   bool found = false;
   for (size_t at = 0; at < text.size();) {
@@ -56,7 +57,10 @@ void check_name(Machine& machine, const Value& value) {
 
 template <class Check>
 constexpr TestFunction plain(Check) {
-  return [](Machine&, const Value& value, const Arguments&) -> bool { return Check{}(value); };
+  return [](Machine& machine, const Value& value, const Arguments& arguments) -> bool {
+    bind(machine, "the test", arguments, {});
+    return Check{}(value);
+  };
 }
 
 bool equal(Machine& m, const Value& v, const Arguments& a) { return are_equal(m, v, only(m, a)); }
@@ -87,16 +91,24 @@ const std::map<std::string, TestFunction>& all_tests() {
       {"escaped", plain([](const Value& v) { return v.string() && v.string()->safe; })},
       {"lower", has_case<is_lower, is_upper>},
       {"upper", has_case<is_upper, is_lower>},
-      {"odd", [](Machine& m, const Value& v, const Arguments&) { return remainder(m, v, int64_t{2}) == 1; }},
-      {"even", [](Machine& m, const Value& v, const Arguments&) { return remainder(m, v, int64_t{2}) == 0; }},
+      {"odd", [](Machine& m, const Value& v, const Arguments& a) {
+         bind(m, "the test", a, {});
+         return remainder(m, v, int64_t{2}) == 1;
+       }},
+      {"even", [](Machine& m, const Value& v, const Arguments& a) {
+         bind(m, "the test", a, {});
+         return remainder(m, v, int64_t{2}) == 0;
+       }},
       {"divisibleby", [](Machine& m, const Value& v, const Arguments& a) { return remainder(m, v, only(m, a)) == 0; }},
       {"sameas", [](Machine& m, const Value& v, const Arguments& a) { return is_same(v, only(m, a)); }},
       {"in", [](Machine& m, const Value& v, const Arguments& a) { return contains(m, only(m, a), v); }},
-      {"filter", [](Machine& m, const Value& v, const Arguments&) {
+      {"filter", [](Machine& m, const Value& v, const Arguments& a) {
+         bind(m, "the test", a, {});
          check_name(m, v);
          return v.string() && (find_filter(v.bytes()) || is_refused_filter(v.bytes()));
        }},
-      {"test", [](Machine& m, const Value& v, const Arguments&) {
+      {"test", [](Machine& m, const Value& v, const Arguments& a) {
+         bind(m, "the test", a, {});
          check_name(m, v);
          return v.string() && find_test(v.bytes());
        }},
