@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Goldens of folders with a SentencePiece model or vocab.txt and no tokenizer.json: tiny models, and what transformers makes of them.
+"""Goldens of folders with a SentencePiece model or vocabulary files and no tokenizer.json: tiny models, and what transformers makes of them.
 Writes tests/data/text/tokenizer_folders/. Needs: pip install transformers==5.23.0 tokenizers==0.23.3 sentencepiece==0.2.3 protobuf
 
     python3 scripts/goldens/make_tokenizer_folders.py
 
-<model>.model (bert's is a vocab.txt)  golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON},
+<model>.model (bert's is a vocab.txt, bytes' a vocab.json)  bytes_merges.model (merges.txt)
+golden.json {"folders": {NAME: {"model", "as": file name in the folder, "files": {file: JSON}, "merges": model, where there is one,
     "strings": [hash per string of corpus.json], "decoded": hash of all decoded texts, "plain": of all ids without special tokens,
     "vocab_size", "eos"}}}
 Hashes as in make_text.py: FNV-1a over ids, begins and ends; of texts over their bytes, a NUL behind each.
@@ -38,6 +39,10 @@ def train(kind, size, **options):
     return model.getvalue()
 
 
+def bytes_model():
+    return json.loads((HERE / "gpt2" / "tokenizer.json").read_text())["model"]
+
+
 def models():
     return {
         "llama": train("bpe", 900, user_defined_symbols=["[TOOL]"]),
@@ -45,6 +50,8 @@ def models():
         "t5": train("unigram", 600, pad_id=0, eos_id=1, unk_id=2, bos_id=-1),
         "xlmr": train("unigram", 600),
         "bert": "".join(f"{token}\n" for token in json.loads((HERE / "bert" / "tokenizer.json").read_text())["model"]["vocab"]).encode(),
+        "bytes": json.dumps(bytes_model()["vocab"], ensure_ascii=False, separators=(",", ":")).encode(),
+        "bytes_merges": ("#version: 0.2\n" + "".join(" ".join(merge) + "\n" for merge in bytes_model()["merges"])).encode(),
     }
 
 
@@ -75,6 +82,13 @@ def folders():
         "bert_cased": ("bert", "vocab.txt", {"config.json": {"model_type": "distilbert"}, "tokenizer_config.json": {"tokenizer_class": "DistilBertTokenizer", "do_lower_case": False}}),
         "bert_mapped": ("bert", "vocab.txt", {"config.json": {"model_type": "bert"}, "tokenizer_config.json": {"strip_accents": False, "tokenize_chinese_chars": False, "model_max_length": 512}, "special_tokens_map.json": {"mask_token": token("<mask>", lstrip=True), "cls_token": "[CLS]", "unk_token": "[UNK]"}}),
         "bert_listed": ("bert", "vocab.txt", {"config.json": {"model_type": "bert"}, "tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "bos_token": "<s>", "added_tokens_decoder": {"4": token("[MASK]", special=True, lstrip=True), "900": token("word", normalized=True, special=False)}}}),
+        "gpt2": ("bytes", "vocab.json", {"config.json": {"model_type": "gpt2"}}),
+        "gpt2_set": ("bytes", "vocab.json", {"config.json": {"model_type": "gptj"}, "tokenizer_config.json": {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "add_bos_token": True, "add_eos_token": True, "bos_token": added("<s>", lstrip=True), "eos_token": "</s>", "unk_token": added("word", single_word=True, normalized=True), "mask_token": added("word", rstrip=True), "pad_token": None, "additional_special_tokens": ["[TOOL]", "</s>"]}}),
+        "gpt2_mapped": ("bytes", "vocab.json", {"config.json": {"model_type": "gpt2"}, "special_tokens_map.json": {"bos_token": token("<s>", rstrip=True), "eos_token": "</s>", "additional_special_tokens": ["the", "[TOOL]"]}}),
+        "qwen2": ("bytes", "vocab.json", {"config.json": {"model_type": "qwen2"}, "tokenizer_config.json": {"tokenizer_class": "Qwen2Tokenizer", "add_prefix_space": False, "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "added_tokens_decoder": {"800": token("<|endoftext|>", special=True), "801": token("<|im_start|>", special=True, lstrip=True), "802": token("<|im_end|>", special=True), "803": token("<tool_call>", special=False)}, "additional_special_tokens": ["<|im_start|>", "<|im_end|>"]}}),
+        "qwen2_unnamed": ("bytes", "vocab.json", {"config.json": {"model_type": "qwen3"}, "tokenizer_config.json": {"add_bos_token": True, "add_eos_token": True}}),
+        "roberta": ("bytes", "vocab.json", {"config.json": {"model_type": "roberta"}}),
+        "roberta_set": ("bytes", "vocab.json", {"config.json": {"model_type": "roberta"}, "tokenizer_config.json": {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": True, "trim_offsets": False, "add_bos_token": False, "mask_token": added("<mask>", lstrip=True, special=True)}}),
         "xlmr_unnamed": ("xlmr", "tokenizer.model", {"config.json": {"model_type": "xlm-roberta"}}),
     }
 
@@ -89,6 +103,8 @@ def hash_bytes(data):
 def golden(name, model, file, files, data, strings):
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / file).write_bytes(data[model])
+        if file == "vocab.json":
+            (Path(folder) / "merges.txt").write_bytes(data[f"{model}_merges"])
         for other, content in files.items():
             (Path(folder) / other).write_text(json.dumps(content))
         loaded = AutoTokenizer.from_pretrained(folder)
@@ -99,7 +115,7 @@ def golden(name, model, file, files, data, strings):
         assert loaded(text).input_ids == encoding.ids, text
     plain = [i for text in strings for i in backend.encode(text, add_special_tokens=False).ids]
     decoded = "".join(backend.decode(e.ids, skip_special_tokens=False) + "\0" for e in encodings)
-    return {"model": model, "as": file, "files": files, "strings": [fnv(e, t) for e, t in zip(encodings, strings)], "plain": hash_bytes(struct.pack(f"<{len(plain)}I", *plain)), "decoded": hash_bytes(decoded.encode()),
+    return {"model": model, "as": file, "files": files, **({"merges": f"{model}_merges"} if file == "vocab.json" else {}), "strings": [fnv(e, t) for e, t in zip(encodings, strings)], "plain": hash_bytes(struct.pack(f"<{len(plain)}I", *plain)), "decoded": hash_bytes(decoded.encode()),
             "vocab_size": len(loaded), "eos": loaded.eos_token_id}
 
 

@@ -100,7 +100,7 @@ void add_eval(CLI::App& app, Shared& shared, Action& action) {
   auto command = std::make_shared<EvalCommand>();
   verb.add_option("recipe", command->recipe, "the recipe file");
   verb.add_option("--model", command->model, "Hugging Face folder of the student");
-  verb.add_option("--data", command->data, "held-out rows: .jsonl or .txt");
+  verb.add_option("--data", command->data, "held-out rows: a data file of any format that data.train reads");
   verb.add_option("--teacher", command->teacher, "Hugging Face folder of the teacher");
   CLI::Option* device = add_device(verb, shared);
   add_overrides(verb, shared);

@@ -1,4 +1,4 @@
-// Which reader a data file needs. What this version cannot read is refused by name, never guessed at.
+// Which reader a data file needs. What cannot be read is refused by name, never guessed at.
 #include "distill/data/reader.h"
 
 #include <array>
@@ -14,28 +14,25 @@
 namespace distill {
 namespace {
 
-constexpr const char* kFormats = ".jsonl or .txt (.gz, .zst, .xz, .bz2 too), or token ids in .bin or .npy";
+constexpr const char* kFormats = ".jsonl or .txt (.gz, .zst, .xz, .bz2 too), .parquet, .arrow, or token ids in .bin or .npy";
 
 struct Refusal {
   std::string_view format, advice;
 };
 
 constexpr Refusal kArchive{"an archive", "Unpack it and name the files in it."};
-constexpr Refusal kParquet{
-    "a Parquet file", "Convert it: `datasets.load_dataset(\"parquet\", data_files=FILE)[\"train\"].to_json(\"train.jsonl\")`."};
-constexpr Refusal kArrow{"an Arrow file", "Convert it: `datasets.load_from_disk(FOLDER).to_json(\"train.jsonl\")`."};
+constexpr Refusal kParquet{"a Parquet file", "Rename it to end in .parquet."};
+constexpr Refusal kArrow{"an Arrow file", "Rename it to end in .arrow."};
 constexpr Refusal kTable{"a table of values", "Convert it to JSON Lines: {\"text\": \"...\"} on each line."};
 
 constexpr std::pair<std::string_view, Refusal> kRefusedEndings[] = {
-    {".zip", kArchive}, {".tar", kArchive}, {".tgz", kArchive}, {".parquet", kParquet},
-    {".arrow", kArrow}, {".csv", kTable},   {".tsv", kTable}};
+    {".zip", kArchive}, {".tar", kArchive}, {".tgz", kArchive}, {".csv", kTable}, {".tsv", kTable}};
 constexpr std::pair<std::string_view, Refusal> kRefusedStarts[] = {
     {"PAR1", kParquet}, {"ARRO", kArrow}, {"PK\x03\x04", kArchive}};
 constexpr std::string_view kPackedEndings[] = {".gz", ".zst", ".zstd", ".xz", ".bz2"};
 
 [[noreturn]] void refuse(const fs::path& path, const Refusal& refusal) {
-  throw InputError(
-      {path.string(), kFormats, std::string(refusal.format) + ", which is not available yet", std::string(refusal.advice), ""});
+  throw InputError({path.string(), kFormats, std::string(refusal.format), std::string(refusal.advice), ""});
 }
 
 std::string lower_ending(const fs::path& path) {
@@ -70,19 +67,16 @@ std::string ending_of_contents(const fs::path& path, bool packed) {
 }  // namespace
 
 std::unique_ptr<RowReader> open_rows(const fs::path& path, const ReadRules& rules) {
-  if (fs::is_directory(path)) {
-    if (fs::exists(path / "dataset_info.json")) refuse(path, kArrow);
-    throw InputError({path.string(), kFormats, "a folder", "Name the files themselves.", ""});
-  }
+  if (fs::is_directory(path)) return open_table_rows(path, files_of_saved_dataset(path), TableFormat::arrow, rules);
   const bool packed = is_packed(path);
   const std::string ending = ending_of_contents(path, packed);
   for (const auto& [refused, refusal] : kRefusedEndings)
     if (ending == refused) refuse(path, refusal);
-  if (ending == ".bin" || ending == ".npy") {
-    if (packed)
-      throw InputError({path.string(), "token ids as they are", "a compressed file", "Unpack it and name the result.", ""});
-    return open_token_rows(path, ending == ".npy" ? TokenFormat::npy : TokenFormat::bin, rules);
-  }
+  const bool tokens = ending == ".bin" || ending == ".npy", table = ending == ".parquet" || ending == ".arrow";
+  if (packed && (tokens || table))
+    throw InputError({path.string(), "the file as it is", "a compressed file", "Unpack it and name the result.", ""});
+  if (tokens) return open_token_rows(path, ending == ".npy" ? TokenFormat::npy : TokenFormat::bin, rules);
+  if (table) return open_table_rows(path, {path}, ending == ".arrow" ? TableFormat::arrow : TableFormat::parquet, rules);
   const bool json = ending == ".jsonl" || ending == ".json" || ending == ".ndjson";
   if (!json && ending != ".txt" && ending != ".text") {
     throw InputError({path.string(), kFormats, ending.empty() ? "a name without an ending" : "the ending " + ending,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "distill/core/file.h"
 #include "distill/data/reader.h"
@@ -16,5 +17,13 @@ std::unique_ptr<RowReader> open_text_rows(const fs::path& path, TextFormat forma
 enum class TokenFormat { bin, npy };
 // A stream is cut after every `eos`, and into pieces of at most `sequence_length` tokens.
 std::unique_ptr<RowReader> open_token_rows(const fs::path& path, TokenFormat format, const ReadRules& rules);
+
+// Tables, one file after another: their rows as JSON objects, row by row. `source` is what messages call it.
+enum class TableFormat { parquet, arrow };
+std::unique_ptr<RowReader> open_table_rows(const fs::path& source, const std::vector<fs::path>& files, TableFormat format,
+                                           const ReadRules& rules);
+
+// The Arrow files of a folder of datasets.save_to_disk, in their order. InputError says what is missing.
+std::vector<fs::path> files_of_saved_dataset(const fs::path& folder);
 
 }  // namespace distill

@@ -37,7 +37,8 @@ void check_model(const LoadedRecipe& loaded, const std::string& key, const std::
 // Names only: this room reads no tokenizer.
 bool holds_tokenizer(const fs::path& folder) {
   std::error_code error;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt"})
+  for (const char* name :
+       {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "merges.txt"})
     if (fs::exists(folder / name, error)) return true;
   return false;
 }
@@ -45,8 +46,9 @@ bool holds_tokenizer(const fs::path& folder) {
 void check_tokenizer(const LoadedRecipe& loaded, const std::string& key, const std::string& path,
                      std::vector<Complaint>& problems) {
   if (!path.empty() && !holds_tokenizer(find_model_or_none(path).value_or(path)))
-    problems.push_back(loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model or vocab.txt",
-                                        "none in `" + path + "`", advice_for_path(path)));
+    problems.push_back(
+        loaded.complaint(key, "a folder with tokenizer.json, a SentencePiece model, vocab.txt, or vocab.json with merges.txt",
+                         "none in `" + path + "`", advice_for_path(path)));
 }
 
 void check_source(const LoadedRecipe& loaded, const std::string& key, const std::string& path, std::vector<Complaint>& problems) {
@@ -54,8 +56,10 @@ void check_source(const LoadedRecipe& loaded, const std::string& key, const std:
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status))
     problems.push_back(loaded.complaint(key, "a data file", "nothing at `" + path + "`", advice_for_path(path)));
-  else if (fs::is_directory(status))
-    problems.push_back(loaded.complaint(key, "a data file", "the folder `" + path + "`", "Name a .jsonl or .txt file in it."));
+  else if (fs::is_directory(status) && !fs::exists(fs::path(path) / "state.json", error))
+    problems.push_back(loaded.complaint(key, "a data file, or a folder of datasets.save_to_disk",
+                                        "the folder `" + path + "` without state.json",
+                                        "Name a data file in it, or the folder of one split."));
 }
 
 void check_template(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {

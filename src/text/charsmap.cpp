@@ -75,8 +75,10 @@ Charsmap::Charsmap(std::string_view base64, std::string where) : where_(std::mov
   for (size_t at = 0; at < num_bytes; at += 4) units_.push_back(little_endian(bytes.substr(at)));
   replacements_ = bytes.substr(num_bytes);
   if (find_invalid_utf8(replacements_)) refuse("replacements in UTF-8", "other bytes");
-  for (char c = 0; static_cast<unsigned char>(c) < 128; ++c)
-    ascii_stays_[static_cast<size_t>(c)] = !replacement(std::string_view(&c, 1));
+  for (size_t code = 0; code < 128; ++code) {
+    const char c = static_cast<char>(code);
+    ascii_stays_[code] = !replacement(std::string_view(&c, 1));
+  }
 }
 
 void Charsmap::refuse(const std::string& expected, const std::string& found) const {

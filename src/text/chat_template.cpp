@@ -239,7 +239,7 @@ void add_sources(const Json& config, const std::string& path, Sources& sources) 
     throw InputError({where, "a template, or a list of {name, template}", templates.type_name(), kFileAdvice, ""});
   for (const Json& one : templates) {
     const std::string name = json_string(one, "name", where);
-    sources[name] = {json_string(one, "template", where), (where + "[").append(name).append("]")};
+    sources[name] = {json_string(one, "template", where), std::string(where).append("[").append(name).append("]")};
   }
 }
 

@@ -25,6 +25,14 @@ NewToken read_token(const Json& token, bool special, const std::string& where) {
   return out;
 }
 
+void refuse_other_roles(const SettingsFile& file) {
+  for (const auto& [key, token] : file.tree.items()) {
+    if (!key.ends_with("_token") || !(token.is_string() || token.is_object())) continue;
+    if (std::none_of(std::begin(kRoles), std::end(kRoles), [&](const char* role) { return key == role; }))
+      throw InputError({file.path + ": " + key, "no such token", dump(token) + ", which is not available yet", kSave, ""});
+  }
+}
+
 void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
   const Json* listed = find_member(file.tree, "added_tokens_decoder");
   if (!listed) return;
@@ -33,7 +41,7 @@ void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
   std::map<int64_t, NewToken> tokens;
   for (const auto& [key, token] : listed->items()) {
     const bool is_id = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, where + "." + key)).second)
+    if (!is_id || !tokens.emplace(std::stoll(key), read_token(token, false, std::string(where).append(".").append(key))).second)
       throw InputError({where, "every id once, in digits", "\"" + key + "\"", kCorrect, ""});
   }
   for (auto& [id, token] : tokens) {

@@ -50,6 +50,9 @@ struct NewToken {
 };
 NewToken read_token(const Json& token, bool special, const std::string& where);
 
+// `image_token` and the like: special tokens that a model's class makes up, which are not available yet.
+void refuse_other_roles(const SettingsFile& file);
+
 // The tokens that have a role: of the class, of tokenizer_config.json and, in older folders, of special_tokens_map.json.
 class NamedTokens {
  public:
@@ -58,6 +61,7 @@ class NamedTokens {
   }
 
   void read_config(const SettingsFile& file) {
+    refuse_other_roles(file);
     for (const char* role : kRoles) {
       if (!file.tree.contains(role)) continue;
       const std::string where = file.path + ": " + role;
@@ -68,6 +72,7 @@ class NamedTokens {
     }
   }
   void read_map(const SettingsFile& file) {
+    refuse_other_roles(file);
     for (const char* role : kRoles)
       if (file.tree.contains(role)) set(role, file.tree.at(role), true, file.path + ": " + role);
   }

@@ -12,6 +12,7 @@
 #include "distill/core/file.h"
 
 #include "bert_folder.h"
+#include "byte_bpe_folder.h"
 #include "components.h"
 #include "named_ids.h"
 #include "sentencepiece_folder.h"
@@ -328,11 +329,13 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   if (const auto model = find_sentencepiece_model(folder))
     return make_tokenizer(folder, convert_sentencepiece_folder(folder, *model));
   if (has_bert_vocabulary(folder)) return make_tokenizer(folder, convert_bert_folder(folder));
+  if (has_byte_bpe_vocabulary(folder)) return make_tokenizer(folder, convert_byte_bpe_folder(folder));
   return load_tokenizer_json(folder);
 }
 
 bool has_tokenizer(const std::filesystem::path& folder) {
-  return has_tokenizer_json(folder) || find_sentencepiece_model(folder) || has_bert_vocabulary(folder);
+  return has_tokenizer_json(folder) || find_sentencepiece_model(folder) || has_bert_vocabulary(folder) ||
+         has_byte_bpe_vocabulary(folder);
 }
 
 }  // namespace distill

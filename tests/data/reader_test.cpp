@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "distill/core/file.h"
+#include "distill/core/json_reader.h"
 
 #include "data/byte_tokenizer.h"
 #include "paths.h"
@@ -61,15 +62,16 @@ TEST(OpenRows, GoesByTheEndOfTheName) {
     EXPECT_THAT(rest_of(*open_rows(folder.write(name, "\nx\n\n"), {})), ElementsAre("2x")) << name;
 }
 
-TEST(OpenRows, FormatsOfLaterAreRefusedByName) {
+TEST(OpenRows, OtherFormatsAreRefusedByName) {
   const ScratchFolder folder;
   const auto refused = [&](const std::string& name, const std::string& bytes) {
     return message_of([&] { open_rows(folder.write(name, bytes), {}); });
   };
-  for (const char* name : {"a.parquet", "a.arrow", "a.csv", "a.tar", "a.zip"})
-    EXPECT_THAT(refused(name, "x"), AllOf(HasSubstr(name), HasSubstr("not available yet"))) << name;
+  for (const char* name : {"a.csv", "a.tar", "a.zip"})
+    EXPECT_THAT(refused(name, "x"), AllOf(HasSubstr(name), HasSubstr("expected .jsonl"))) << name;
   EXPECT_THAT(refused("a.md", "x"), HasSubstr("the ending .md"));
-  EXPECT_THAT(refused("c.jsonl", "PAR1...."), HasSubstr("a Parquet file"));
+  EXPECT_THAT(refused("c.jsonl", "PAR1...."), AllOf(HasSubstr("a Parquet file"), HasSubstr("end in .parquet")));
+  EXPECT_THAT(refused("c.txt", "ARROW1.."), AllOf(HasSubstr("an Arrow file"), HasSubstr("end in .arrow")));
   EXPECT_THAT(refused("d.txt", "PK\x03\x04"), HasSubstr("an archive"));
   EXPECT_THAT(refused("e.jsonl.gz", "{}"), HasSubstr("compressed data, as the name says"));
   EXPECT_THAT(refused("f.jsonl.gz", ""), HasSubstr("compressed data, as the name says"));
@@ -208,6 +210,139 @@ TEST(TokenRows, BrokenFilesAreRefusedWithTheReason) {
   EXPECT_THAT(refused("packed.npy", bytes_of("rows.jsonl.gz")), HasSubstr("a compressed file"));
 }
 
+#define NEEDS_ARROW() \
+  if (!arrow_available()) GTEST_SKIP() << "this build has no Arrow (pyarrow was not found when it was configured)"
+
+// Lines of JSON Lines as values.
+std::vector<Json> objects_of(const std::string& lines) {
+  std::vector<Json> objects;
+  for (size_t begin = 0, end; (end = lines.find('\n', begin)) != std::string::npos; begin = end + 1)
+    objects.push_back(parse_json(std::string_view(lines).substr(begin, end - begin), "line"));
+  return objects;
+}
+std::vector<Json> objects_in(const std::string& path) {
+  std::vector<Json> objects;
+  const auto reader = open_rows(path, {});
+  for (RawRow row; reader->next(row);) {
+    objects.push_back(parse_json(row.text, path));
+    EXPECT_EQ(row.number, static_cast<int64_t>(objects.size()));
+  }
+  return objects;
+}
+
+TEST(TableRows, AreTheObjectsThatJsonLinesWouldHold) {
+  NEEDS_ARROW();
+  const std::vector<Json> expected = objects_of(bytes_of("table.jsonl"));
+  ASSERT_EQ(expected.size(), 11u);
+  for (const char* name : {"table.parquet", "snappy.parquet", "zstd.parquet", "table.arrow", "file.arrow", "packed.arrow"}) {
+    EXPECT_EQ(objects_in(fixture(name)), expected) << name;
+    rows_from_everywhere(fixture(name));
+  }
+  EXPECT_THAT(objects_in(fixture("empty.parquet")), IsEmpty());
+}
+
+TEST(TableRows, FractionsStayFractions) {
+  NEEDS_ARROW();
+  const auto rows = rest_of(*open_rows(fixture("table.parquet"), {}));
+  EXPECT_THAT(rows[0], AllOf(HasSubstr("\"half\":0.0,\"single\":0.0,\"int8\":-128,")));
+  EXPECT_THAT(rows[1], HasSubstr("\"half\":0.5,\"single\":0.1,\"int8\":127,"));
+}
+
+TEST(TableRows, LongRowGroupsAreReadFromAnyPosition) {
+  NEEDS_ARROW();
+  const auto all = rest_of(*open_rows(fixture("many.parquet"), {}));
+  ASSERT_EQ(all.size(), 9500u);
+  for (const size_t at : {0, 1, 4095, 4096, 4097, 8191, 8192, 8999, 9000, 9001, 9499, 9500}) {
+    const auto reader = open_rows(fixture("many.parquet"), {});
+    reader->seek({static_cast<int64_t>(at), 0});
+    EXPECT_EQ(rest_of(*reader), std::vector<std::string>(all.begin() + static_cast<std::ptrdiff_t>(at), all.end())) << at;
+  }
+  const auto reader = open_rows(fixture("many.parquet"), {});
+  EXPECT_THAT(message_of([&] { reader->seek({9501, 0}); }), HasSubstr("at least 9501 rows, found 9500"));
+}
+
+TEST(TableRows, SavedDataSetsAreReadFileAfterFile) {
+  NEEDS_ARROW();
+  const std::vector<Json> expected = objects_of(bytes_of("saved.jsonl"));
+  EXPECT_EQ(objects_in(fixture("saved")), expected);
+  EXPECT_EQ(objects_in(fixture("saved.parquet")), expected);
+  EXPECT_EQ(rows_from_everywhere(fixture("saved")).size(), 10u);
+}
+
+TEST(TableRows, AFieldWithoutAFormInJsonIsRefusedByName) {
+  NEEDS_ARROW();
+  const auto refused = [](const std::string& name) {
+    const auto reader = open_rows(fixture(name), {});
+    RawRow row;
+    EXPECT_TRUE(reader->next(row));
+    return message_of([&] { reader->parse(row, "d:1"); });
+  };
+  EXPECT_THAT(refused("bytes.parquet"), HasSubstr("d:1: expected \"text\" to be a string, found {\"type\":\"binary\"}"));
+  EXPECT_THAT(refused("utf8.parquet"), AllOf(HasSubstr("d:1"), HasSubstr("UTF-8")));
+}
+
+TEST(TableRows, CutFilesAreRefused) {
+  NEEDS_ARROW();
+  const ScratchFolder folder;
+  for (const std::string name : {"table.parquet", "snappy.parquet", "table.arrow", "file.arrow", "packed.arrow"}) {
+    const std::string bytes = bytes_of(name);
+    for (size_t length = 0; length<bytes.size(); length += length + 16> bytes.size() ? 1 : 97) {
+      const std::string path = folder.write(name, bytes.substr(0, length));
+      EXPECT_THAT(message_of([&] { rest_of(*open_rows(path, {})); }), AllOf(HasSubstr(path), HasSubstr("expected a whole")))
+          << name << " " << length;
+    }
+  }
+  for (const std::string name : {"text.parquet", "text.arrow"}) {
+    const std::string path = folder.write(name, "{\"text\": \"no table\"}\n");
+    EXPECT_THAT(message_of([&] { open_rows(path, {}); }), AllOf(HasSubstr(path), HasSubstr("expected a whole"))) << name;
+  }
+}
+
+// What a changed byte does is open: it may stand in a text. But nothing breaks that is not named.
+TEST(TableRows, DamagedFilesEndInRowsOrANamedError) {
+  NEEDS_ARROW();
+  const ScratchFolder folder;
+  int refused = 0;
+  for (const std::string name : {"table.parquet", "snappy.parquet", "table.arrow", "file.arrow", "packed.arrow"}) {
+    const std::string bytes = bytes_of(name);
+    for (size_t at = 0; at < bytes.size(); at += 61) {
+      std::string changed = bytes;
+      changed[at] = static_cast<char>(changed[at] ^ 0x81);
+      const std::string path = folder.write(name, changed);
+      const std::string message = message_of([&] { rest_of(*open_rows(path, {})); });
+      if (message == "no error") continue;
+      EXPECT_THAT(message, HasSubstr(path)) << at;
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(TableRows, BuildsWithoutArrowSayHowToReadThem) {
+  if (arrow_available()) GTEST_SKIP() << "this build has Arrow";
+  for (const char* name : {"table.parquet", "table.arrow", "saved"})
+    EXPECT_THAT(message_of([&] { open_rows(fixture(name), {}); }),
+                AllOf(HasSubstr(fixture(name)), HasSubstr("with Arrow"), HasSubstr("pip install pyarrow"), HasSubstr("to_json")));
+}
+
+TEST(SavedDataSets, FoldersOfOtherKindsAreRefused) {
+  EXPECT_THAT(message_of([] { open_rows(fixture("splits"), {}); }),
+              AllOf(HasSubstr("several splits"), HasSubstr("splits/train")));
+  EXPECT_THAT(message_of([] { open_rows(fixture(""), {}); }), HasSubstr("a folder without state.json"));
+  const ScratchFolder folder;
+  const auto refused = [&](const std::string& state) {
+    const fs::path file = folder.write("state.json", state);
+    return message_of([&] { open_rows(file.parent_path(), {}); });
+  };
+  EXPECT_THAT(refused("{"), HasSubstr("state.json"));
+  EXPECT_THAT(refused("{}"), HasSubstr("_data_files"));
+  EXPECT_THAT(refused(R"({"_data_files": []})"), HasSubstr("_data_files"));
+  EXPECT_THAT(refused(R"({"_data_files": [{"filename": "../a.arrow"}]})"), HasSubstr("../a.arrow"));
+  EXPECT_THAT(refused(R"({"_data_files": [{"filename": "/a.arrow"}]})"), HasSubstr("/a.arrow"));
+  EXPECT_THAT(refused(R"({"_data_files": [{"filename": "a.arrow"}], "_indices_files": [{"filename": "b"}]})"),
+              HasSubstr("flatten_indices"));
+}
+
 TEST(TextRows, AreReadFromEveryPosition) {
   const ScratchFolder folder;
   EXPECT_THAT(rows_from_everywhere(folder.write("a.jsonl", "\xEF\xBB\xBF{\"a\":1}\r\n{}\n \n\n{\"b\"}\n{\"c\"}\n\n")),
@@ -221,6 +356,34 @@ TEST(TextRows, APositionBeyondTheFileIsRefused) {
   const ScratchFolder folder;
   const auto reader = open_rows(folder.write("a.txt", "one\ntwo\n"), {});
   EXPECT_THAT(message_of([&] { reader->seek({7, 100}); }), AllOf(HasSubstr("a.txt"), HasSubstr("at least 100 bytes, found 8")));
+}
+
+TEST(TextRows, BytesThatAreNoTextAreRefusedWithTheirLine) {
+  const ScratchFolder folder;
+  const auto refused = [&](const std::string& name, const std::string& bytes) {
+    const std::string path = folder.write(name, bytes);
+    return message_of([&] {
+      const auto reader = open_rows(path, {});
+      for (RawRow row; reader->next(row);) reader->parse(row, path + ":" + std::to_string(row.number));
+    });
+  };
+  EXPECT_THAT(refused("a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"\xff\"}\n"), HasSubstr("a.jsonl:2"));
+  EXPECT_THAT(refused("b.jsonl", "{\"text\": \"a\"}\n{\"text\": \"" + std::string(1, '\0') + "\"}\n"), HasSubstr("b.jsonl:2"));
+  EXPECT_THAT(refused("c.jsonl", std::string(100, '\0')), HasSubstr("c.jsonl:1"));
+  EXPECT_THAT(refused("d.txt", "a\nb\xff\n"), HasSubstr("d.txt:2:2: expected UTF-8"));
+  EXPECT_EQ(refused("e.txt", "a" + std::string(1, '\0') + "b\n"), "no error");  // U+0000 is a character
+}
+
+TEST(TextRows, ALineMayBeVeryLong) {
+  const ScratchFolder folder;
+  std::string text(100'000'000, 'x');
+  const auto reader = open_rows(folder.write("a.txt", text + "\nshort\n"), {});
+  RawRow row;
+  ASSERT_TRUE(reader->next(row));
+  EXPECT_TRUE(row.text == text);
+  ASSERT_TRUE(reader->next(row));
+  EXPECT_EQ(row.text, "short");
+  EXPECT_FALSE(reader->next(row));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Folders with a SentencePiece model and no tokenizer.json: the ids of transformers, and what is refused.
+// Folders with a SentencePiece model or vocabulary files and no tokenizer.json: the ids of transformers, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +21,7 @@ std::string model_bytes(const std::string& name) { return read_file(golden_folde
 
 void write_folder(const Json& golden, const TemporaryFolder& folder) {
   folder.write(golden.at("as").get<std::string>(), model_bytes(golden.at("model").get<std::string>()));
+  if (golden.contains("merges")) folder.write("merges.txt", model_bytes(golden.at("merges").get<std::string>()));
   for (const auto& [file, content] : golden.at("files").items()) folder.write(file, content.dump());
 }
 
@@ -93,10 +94,11 @@ TEST_P(TokenizerFolder, CountsItsTokensAndNamesTheEndOfAText) {
 INSTANTIATE_TEST_SUITE_P(Folders, TokenizerFolder,
                          ::testing::Values("llama", "llama_legacy", "llama_no_prefix", "llama_listed", "llama_mapped", "gemma",
                                            "gemma_unnamed", "t5", "t5_unnamed", "xlmr", "xlmr_unnamed", "bert", "bert_cased",
-                                           "bert_mapped", "bert_listed"),
+                                           "bert_mapped", "bert_listed", "gpt2", "gpt2_set", "gpt2_mapped", "qwen2",
+                                           "qwen2_unnamed", "roberta", "roberta_set"),
                          [](const auto& test) { return test.param; });
 
-TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 15U); }
+TEST(TokenizerFolders, AreAllTested) { EXPECT_EQ(read_folders().size(), 22U); }
 
 TEST(TokenizerFolders, TakeTokenizerJsonWhereItIsThere) {
   const TemporaryFolder folder;
@@ -149,6 +151,42 @@ TEST(BertVocabularies, OfOtherClassesOrWithABadLineAreRefused) {
   EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\na\na\n"), HasSubstr("vocab.txt:3"));
   EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\n\xFF\n"), HasSubstr("vocab.txt:2"));
   EXPECT_THAT(refusal_with("bert", "vocab.txt", "[UNK]\r\n"), HasSubstr("carriage return"));
+}
+
+TEST(ByteVocabularies, OfOtherClassesOrSettingsAreRefusedByName) {
+  const auto with = [](const std::string& setting) {
+    return refusal_with("gpt2", "tokenizer_config.json", R"({"tokenizer_class": "GPT2Tokenizer", )" + setting + "}");
+  };
+  EXPECT_EQ(with(R"("bos_token": "<s>")"), "");
+  EXPECT_THAT(refusal_with("gpt2", "tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer"})"),
+              HasSubstr("CLIPTokenizer"));
+  EXPECT_THAT(refusal_with("gpt2", "config.json", R"({"model_type": "clip"})"), HasSubstr("model_type \"clip\""));
+  EXPECT_THAT(refusal_with("qwen2", "config.json", R"({"model_type": "gpt2"})"), HasSubstr("\"gpt2\" with Qwen2Tokenizer"));
+  EXPECT_THAT(with(R"("image_token": "<image>")"), HasSubstr("image_token"));
+  EXPECT_THAT(with(R"("extra_special_tokens": {"a_token": "<a>"})"), HasSubstr("extra_special_tokens"));
+  EXPECT_THAT(with(R"("additional_special_tokens": [{"content": "<a>"}])"), HasSubstr("additional_special_tokens"));
+  EXPECT_THAT(with(R"("split_special_tokens": true)"), HasSubstr("split_special_tokens"));
+}
+
+TEST(ByteVocabularies, ThatAreMalformedNameTheTokenOrTheLine) {
+  const auto merges = [](const std::string& text) { return refusal_with("gpt2", "merges.txt", text); };
+  EXPECT_EQ(merges("#version: 0.2\r\nà ¸\r\n"), "");
+  EXPECT_THAT(merges("#version: 0.2\nà ¸\n\n"), HasSubstr("merges.txt:3"));
+  EXPECT_THAT(merges("t h e\n"), HasSubstr("\"t h e\""));
+  EXPECT_THAT(merges("à ¸\nQ zz\n"), HasSubstr("merges.txt:2"));
+  EXPECT_THAT(merges("t \xFF\n"), HasSubstr("ill-formed"));
+  const auto vocabulary = [](const std::string& text) { return refusal_with("gpt2", "vocab.json", text); };
+  EXPECT_THAT(vocabulary("[]"), HasSubstr("an object of tokens and ids"));
+  EXPECT_THAT(vocabulary(R"({"a": "0"})"), HasSubstr("\"a\""));
+  EXPECT_THAT(vocabulary(R"({"a": 4294967296})"), HasSubstr("4294967296"));
+  EXPECT_THAT(vocabulary(R"({"a": 0, "a": 1})"), HasSubstr("twice"));
+  EXPECT_THAT(vocabulary(R"({"a": 0)"), HasSubstr("vocab.json"));
+}
+
+TEST(ByteVocabularies, NeedBothFiles) {
+  const TemporaryFolder folder;
+  folder.write("vocab.json", "{}");
+  EXPECT_FALSE(has_tokenizer(folder.path()));
 }
 
 TEST(SentencePieceModels, OfAnotherAlgorithmAreRefused) {

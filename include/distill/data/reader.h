@@ -43,7 +43,17 @@ class RowReader {
   virtual int64_t total_bytes() const = 0;
 };
 
-// By the name's end and the first bytes. InputError names formats that are not available.
+// By the end of the name:
+//   .jsonl .json .ndjson  a JSON object on each line         either may be compressed with gzip, Zstandard, xz or bzip2: the
+//   first .txt .text            a document on each line            bytes decide, with or without .gz, .zst, .xz or .bz2 behind
+//   the name .parquet .arrow       a table with a column for each field; so is a folder of datasets.save_to_disk .npy token ids:
+//   in two dimensions a document in each row, in one dimension a stream .bin                  token ids, a stream: of llm.c when
+//   it has that header, else uint16 as nanoGPT writes it
+// A stream has no marks between its documents: they end after `eos`, and one of more than `sequence_length` tokens comes in
+// pieces of that length, whatever the recipe says of overflow, as all of a stream without `eos` is one document. InputError names
+// formats that are not available.
 std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path, const ReadRules& rules);
+// Whether this build reads .parquet and .arrow.
+bool arrow_available();
 
 }  // namespace distill

@@ -13,14 +13,19 @@ struct EnumNames<Overflow> {
 };
 
 struct SourceRecipe {
-  std::string path;   // .jsonl or .txt
+  std::string path;   // of a file, or of a folder of datasets.save_to_disk
   double weight = 1;  // repetitions per epoch; 0.5 = a keyed half
   bool operator==(const SourceRecipe&) const = default;
   static constexpr auto kShorthand = &SourceRecipe::path;  // a bare text stands for {path: text}
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&SourceRecipe::path, "path", "a .jsonl or .txt file").required();
+    v(&SourceRecipe::path, "path",
+      "a .jsonl or .txt file (compressed too: .gz .zst .xz .bz2), .parquet, .arrow or a folder of datasets.save_to_disk, or "
+      "token "
+      "ids in .npy or .bin (nanoGPT, llm.c). A .bin file or an array of one dimension is one stream: its documents end after the "
+      "tokenizer's end of sequence, and longer ones come in pieces of sequence_length, so that nothing is cut away")
+        .required();
     v(&SourceRecipe::weight, "weight", "repetitions per epoch: 1 = each row once, 0.5 = a half chosen by the seed")
         .above(0)
         .max(1e6);

@@ -43,15 +43,15 @@ class Tokenizer {
   virtual std::optional<int32_t> pad_id() const = 0;
   // True for the ids of added tokens that tokenizer.json marks as special.
   virtual bool is_special(int32_t id) const = 0;
-  // Hash of tokenizer.json's bytes, or of the SentencePiece model's or vocab.txt's and what the files beside it make of it.
+  // Hash of tokenizer.json's bytes, or of the other vocabulary files' and what the settings beside them make of it.
   virtual uint64_t fingerprint() const = 0;
 };
 
 // Reads <folder>/tokenizer.json and the ids named beside it; without that file tokenizer.model, spiece.model,
-// sentencepiece.bpe.model or vocab.txt, as transformers converts it. InputError names the file and the component that is wrong
-// or not available yet.
+// sentencepiece.bpe.model, vocab.txt, or vocab.json with merges.txt, as transformers converts it. InputError names the file and
+// the component that is wrong or not available yet.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
-// True when the folder holds a tokenizer.json, a SentencePiece model or a vocab.txt.
+// True when the folder holds a tokenizer.json, a SentencePiece model, a vocab.txt, or a vocab.json with merges.txt.
 bool has_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace distill
