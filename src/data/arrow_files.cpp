@@ -24,7 +24,9 @@ constexpr int64_t kMaxBatchRows = 4096;
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& expected, const std::string& found) {
   throw InputError({path.string(), expected, found.substr(0, found.find('\n')),
-                    "It was cut or damaged, or is of another format: copy it again, or write it anew.", ""});
+                    "It was cut or damaged, is of another format, or needs a newer Arrow than this build has: copy it again, or "
+                    "write it anew.",
+                    ""});
 }
 
 // Arrow answers with a status, and Parquet throws in places: both are the file's fault.
