@@ -28,7 +28,7 @@ NewToken read_token(const Json& token, bool special, const std::string& where) {
 void refuse_other_roles(const SettingsFile& file) {
   for (const auto& [key, token] : file.tree.items()) {
     if (!key.ends_with("_token") || !(token.is_string() || token.is_object())) continue;
-    if (std::none_of(std::begin(kRoles), std::end(kRoles), [&](const char* role) { return key == role; }))
+    if (std::none_of(std::begin(kRoles), std::end(kRoles), [&name = key](const char* role) { return name == role; }))
       throw InputError({file.path + ": " + key, "no such token", dump(token) + ", which is not available yet", kSave, ""});
   }
 }
