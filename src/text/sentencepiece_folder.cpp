@@ -86,7 +86,7 @@ const ClassRow& class_of(const SettingsFile& settings, const SettingsFile& confi
   for (const ClassRow& row : class_table()) {
     if (name.empty() ? has_model_type(row, model_type) && row.kind != Kind::llama : name == row.name) {
       if (!model_type.empty() && !has_model_type(row, model_type))
-        refuse_class(config.path + ": model_type", "\"" + model_type + "\" with " + name);
+        refuse_class(config.path + ": model_type", std::string("\"").append(model_type).append("\" with ").append(name));
       return row;
     }
   }
