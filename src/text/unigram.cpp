@@ -38,7 +38,7 @@ UnigramScratch::Remembered& UnigramScratch::slot(std::string_view piece) {
   return slots_[hash_text(piece) % kNumSlots];
 }
 
-Unigram::Unigram(std::vector<std::pair<std::string, double>> pieces, UnigramOptions options, std::string where)
+Unigram::Unigram(const std::vector<std::pair<std::string, double>>& pieces, UnigramOptions options, std::string where)
     : vocabulary_(TokenTable::of_list(names_of(pieces), where + ".vocab")),
       unknown_score_(std::numeric_limits<double>::infinity()),
       where_(std::move(where)),

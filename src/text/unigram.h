@@ -48,7 +48,7 @@ class UnigramScratch {
 class Unigram {
  public:
   // The id of a token is its place in `pieces`; of equal tokens the last is found. `where` names the model in its file.
-  Unigram(std::vector<std::pair<std::string, double>> pieces, UnigramOptions options, std::string where);
+  Unigram(const std::vector<std::pair<std::string, double>>& pieces, UnigramOptions options, std::string where);
 
   // Appends the tokens of a non-empty piece, less than 4 GiB. Unknown characters side by side are one unknown token, or, with
   // byte_fallback, their bytes, each of which covers all of them. InputError when there is no unknown token and it needs one.
