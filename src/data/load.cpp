@@ -17,13 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kTruncatedWarningShare = 0.05;
 
-void add_counts(DataCounts& total, const DataCounts& more) {
-  total.documents += more.documents;
-  total.dropped += more.dropped;
-  total.truncated += more.truncated;
-  total.split += more.split;
-}
-
 void count_epoch(Rows& rows, uint64_t seed) {
   const EpochOrder order(rows, seed, 0, /*shuffle=*/false);
   rows.counts.rows = order.size();
@@ -102,6 +95,13 @@ void check_weight(const SourceRecipe& source, const std::string& name) {
 
 }  // namespace
 
+void DataCounts::add_documents(const DataCounts& more) {
+  documents += more.documents;
+  dropped += more.dropped;
+  truncated += more.truncated;
+  split += more.split;
+}
+
 std::string DataCounts::text() const {
   std::string text = std::to_string(documents) + (documents == 1 ? " document, " : " documents, ") + std::to_string(dropped) +
                      " dropped (nothing to learn), " + std::to_string(truncated) + " truncated";
@@ -129,7 +129,7 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
     SourceRows& added = rows->sources.emplace_back(SourceRows{std::move(prepared.store), {}, evaluation ? 1 : source.weight});
     added.rows = pack(added.store.documents(), rules.sequence_length, packing);
     rows->fingerprint = random_key({rows->fingerprint, prepared.state.hash});
-    add_counts(rows->counts, prepared.state.counts);
+    rows->counts.add_documents(prepared.state.counts);
   }
   count_epoch(*rows, seed);
   if (rows->counts.rows == 0) refuse_nothing_left(sources, name, *rows, rules.sequence_length);

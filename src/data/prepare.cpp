@@ -140,10 +140,7 @@ class Preparation {
       state.hash = hash_document(state.hash, {document.tokens.data(), document.labels.empty() ? nullptr : document.labels.data(),
                                               stored.length, stored.num_kept, stored.row_class});
     }
-    state.counts.documents += chunk.counts.documents;
-    state.counts.dropped += chunk.counts.dropped;
-    state.counts.truncated += chunk.counts.truncated;
-    state.counts.split += chunk.counts.split;
+    state.counts.add_documents(chunk.counts);
     state.position = chunk.end;
     state.sizes = source_.store.sizes();
   }

@@ -17,8 +17,7 @@ const RoleNames& role_names() {
 
 // With another model_type transformers takes another class, whatever tokenizer_class says.
 void check_class(const SettingsFile& settings, const SettingsFile& config) {
-  std::string name = json_string_or(settings.tree, "tokenizer_class", "", settings.path);
-  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  const std::string name = class_name(settings);
   const auto refuse = [](const std::string& where, const std::string& found) {
     throw InputError({where, "with vocab.txt and no tokenizer.json, BERT's or DistilBERT's", "\"" + found + "\"", kSave, ""});
   };

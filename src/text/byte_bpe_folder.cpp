@@ -43,21 +43,13 @@ const std::vector<ClassRow>& class_table() {
 }
 
 [[noreturn]] void refuse_class(const std::string& where, const std::string& found) {
-  std::string names;
-  for (const ClassRow& row : class_table())
-    names += std::string(names.empty() ? "" : ", ") + row.name + " (" + row.model_types.front() + ")";
-  throw InputError({where, "with vocab.json, merges.txt and no tokenizer.json, one of " + names, found, kSave, ""});
-}
-
-bool has_model_type(const ClassRow& row, const std::string& model_type) {
-  return std::any_of(row.model_types.begin(), row.model_types.end(), [&](const char* one) { return model_type == one; });
+  refuse_class_of(class_table(), "vocab.json, merges.txt", where, found);
 }
 
 // With a model_type of another class transformers may take that one, whatever tokenizer_class says.
 const ClassRow& class_of(const SettingsFile& settings, const SettingsFile& config) {
-  std::string name = json_string_or(settings.tree, "tokenizer_class", "", settings.path);
+  const std::string name = class_name(settings);
   const std::string model_type = json_string_or(config.tree, "model_type", "", config.path);
-  if (name.ends_with("Fast")) name.resize(name.size() - 4);
   for (const ClassRow& row : class_table()) {
     if (name.empty() ? !has_model_type(row, model_type) : name != row.name) continue;
     if (!model_type.empty() && !has_model_type(row, model_type))

@@ -16,6 +16,12 @@ const Json* find_member(const Json& object, const char* key) {
 
 std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string class_name(const SettingsFile& settings) {
+  std::string name = json_string_or(settings.tree, "tokenizer_class", "", settings.path);
+  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  return name;
+}
+
 NewToken read_token(const Json& token, bool special, const std::string& where) {
   NewToken out{json_string(token, "content", where), special || json_bool_or(token, "special", false, where), false};
   out.normalized = json_bool_or(token, "normalized", !out.special, where);

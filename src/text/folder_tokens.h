@@ -43,6 +43,23 @@ using RoleNames = std::vector<std::pair<const char*, const char*>>;
 inline constexpr const char* kRoles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                          "pad_token", "cls_token", "mask_token"};
 
+// `tokenizer_class` without the Fast that older versions append; "" when the folder names none.
+std::string class_name(const SettingsFile& settings);
+
+// For rows of a table of classes, {name, model_types, ...}.
+template <class Row>
+bool has_model_type(const Row& row, const std::string& model_type) {
+  return std::any_of(row.model_types.begin(), row.model_types.end(), [&](const char* one) { return model_type == one; });
+}
+// `files` are what the folder has in place of a tokenizer.json.
+template <class Row>
+[[noreturn]] void refuse_class_of(const std::vector<Row>& table, const std::string& files, const std::string& where,
+                                  const std::string& found) {
+  std::string names;
+  for (const Row& row : table) names += std::string(names.empty() ? "" : ", ") + row.name + " (" + row.model_types.front() + ")";
+  throw InputError({where, "with " + files + " and no tokenizer.json, one of " + names, found, kSave, ""});
+}
+
 struct NewToken {
   std::string content;
   bool special, normalized;

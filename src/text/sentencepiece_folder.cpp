@@ -68,21 +68,13 @@ const std::vector<ClassRow>& class_table() {
 }
 
 [[noreturn]] void refuse_class(const std::string& where, const std::string& found) {
-  std::string names;
-  for (const ClassRow& row : class_table())
-    names += std::string(names.empty() ? "" : ", ") + row.name + " (" + row.model_types.front() + ")";
-  throw InputError({where, "with a SentencePiece model and no tokenizer.json, one of " + names, found, kSave, ""});
-}
-
-bool has_model_type(const ClassRow& row, const std::string& model_type) {
-  return std::any_of(row.model_types.begin(), row.model_types.end(), [&](const char* one) { return model_type == one; });
+  refuse_class_of(class_table(), "a SentencePiece model", where, found);
 }
 
 // transformers builds a llama folder that names no class from the file alone, without its first space.
 const ClassRow& class_of(const SettingsFile& settings, const SettingsFile& config) {
-  std::string name = json_string_or(settings.tree, "tokenizer_class", "", settings.path);
+  const std::string name = class_name(settings);
   const std::string model_type = json_string_or(config.tree, "model_type", "", config.path);
-  if (name.ends_with("Fast")) name.resize(name.size() - 4);
   for (const ClassRow& row : class_table()) {
     if (name.empty() ? has_model_type(row, model_type) && row.kind != Kind::llama : name == row.name) {
       if (!model_type.empty() && !has_model_type(row, model_type))

@@ -11,9 +11,7 @@
 namespace distill {
 namespace {
 
-constexpr size_t kNumSlots = size_t{1} << 15;
-constexpr size_t kLongestRemembered = 64;  // bytes; longer pieces hardly ever come back
-constexpr double kUnknownPenalty = 10;     // below the lowest score of the vocabulary
+constexpr double kUnknownPenalty = 10;  // below the lowest score of the vocabulary
 
 std::string fallback_name(unsigned byte) {
   constexpr const char* kDigits = "0123456789ABCDEF";
@@ -32,11 +30,6 @@ void offer(UnigramScratch::Step& step, double score, int32_t id, uint32_t begin)
 }
 
 }  // namespace
-
-UnigramScratch::Remembered& UnigramScratch::slot(std::string_view piece) {
-  if (slots_.empty()) slots_.resize(kNumSlots);
-  return slots_[hash_text(piece) % kNumSlots];
-}
 
 Unigram::Unigram(const std::vector<std::pair<std::string, double>>& pieces, UnigramOptions options, std::string where)
     : vocabulary_(TokenTable::of_list(names_of(pieces), where + ".vocab")),
@@ -59,23 +52,15 @@ Unigram::Unigram(const std::vector<std::pair<std::string, double>>& pieces, Unig
 }
 
 void Unigram::encode(std::string_view piece, UnigramScratch& scratch, std::vector<Symbol>& out) const {
-  UnigramScratch::Remembered* slot = piece.size() <= kLongestRemembered ? &scratch.slot(piece) : nullptr;
-  if (slot && slot->piece == piece) {
-    out.insert(out.end(), slot->symbols.begin(), slot->symbols.end());
-    return;
-  }
-  find_best_path(piece, scratch);
-  read_path_back(piece, scratch);
-  out.insert(out.end(), scratch.symbols.begin(), scratch.symbols.end());
-  if (!slot) return;
-  slot->piece = piece;
-  slot->symbols = scratch.symbols;
+  scratch.cache.append(piece, out, [&](std::vector<Symbol>& made) {
+    find_best_path(piece, scratch.steps);
+    read_path_back(piece, scratch.steps, made);
+  });
 }
 
 // Viterbi over the characters of the piece. Of equal sums the first that is found stays: tokens are tried from left to right,
 // short ones first.
-void Unigram::find_best_path(std::string_view piece, UnigramScratch& scratch) const {
-  std::vector<UnigramScratch::Step>& steps = scratch.steps;
+void Unigram::find_best_path(std::string_view piece, std::vector<UnigramScratch::Step>& steps) const {
   steps.assign(piece.size() + 1, {0, 0, UnigramScratch::kUnreached});
   for (size_t at = 0; at < piece.size();) {
     const size_t num_bytes = code_point_at(piece, at).num_bytes;
@@ -95,12 +80,11 @@ void Unigram::find_best_path(std::string_view piece, UnigramScratch& scratch) co
   }
 }
 
-void Unigram::read_path_back(std::string_view piece, UnigramScratch& scratch) const {
-  std::vector<Symbol>& symbols = scratch.symbols;
-  symbols.clear();
+void Unigram::read_path_back(std::string_view piece, const std::vector<UnigramScratch::Step>& steps,
+                             std::vector<Symbol>& symbols) const {
   size_t unknown_end = 0;  // 0: not in a run of unknown characters
   for (size_t end = piece.size(); end > 0;) {
-    const UnigramScratch::Step& step = scratch.steps[end];
+    const UnigramScratch::Step& step = steps[end];
     if (step.id == unknown_id_) {
       if (unknown_end == 0) unknown_end = end;
     } else {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "byte_trie.h"
+#include "piece_cache.h"
 #include "symbol.h"
 #include "token_table.h"
 
@@ -21,16 +22,8 @@ struct UnigramOptions {
   bool byte_fallback = false;
 };
 
-// Buffers and the piece cache of one thread at a time; bounded.
-class UnigramScratch {
- public:
-  struct Remembered {
-    std::string piece;
-    std::vector<Symbol> symbols;
-  };
-  // The slot of a piece; what it holds may be another piece.
-  Remembered& slot(std::string_view piece);
-
+// Buffers of one thread at a time.
+struct UnigramScratch {
   // The best way to a place in the piece: its last token, where that starts (kUnreached: no way yet), and the sum of scores.
   struct Step {
     double score;
@@ -39,10 +32,7 @@ class UnigramScratch {
   };
   static constexpr uint32_t kUnreached = UINT32_MAX;
   std::vector<Step> steps;
-  std::vector<Symbol> symbols;
-
- private:
-  std::vector<Remembered> slots_;
+  PieceCache cache;
 };
 
 class Unigram {
@@ -58,8 +48,8 @@ class Unigram {
   int32_t unknown_id() const { return unknown_id_; }
 
  private:
-  void find_best_path(std::string_view piece, UnigramScratch& scratch) const;
-  void read_path_back(std::string_view piece, UnigramScratch& scratch) const;
+  void find_best_path(std::string_view piece, std::vector<UnigramScratch::Step>& steps) const;
+  void read_path_back(std::string_view piece, const std::vector<UnigramScratch::Step>& steps, std::vector<Symbol>& symbols) const;
   void append_unknown(std::string_view text, std::vector<Symbol>& reversed) const;
   [[noreturn]] void refuse_unknown() const;
 

@@ -1,8 +1,11 @@
 // A tokenizer for tests of the data room: one token per byte, no file. Ids: 0 <unk>, 1 <s>, 2 </s>, then 3 + byte; the
 // letters "ab" are one token, 300, so that a prompt and its completion can share one.
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -85,6 +88,18 @@ class ScratchFolder {
  private:
   std::filesystem::path path_;
 };
+
+// The words of the InputError that `action` ends with, which has all its parts; else "no error".
+inline std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    EXPECT_FALSE(error.complaints().front().advice.empty());
+    EXPECT_FALSE(error.complaints().front().expected.empty());
+    return error.what();
+  }
+  return "no error";
+}
 
 // {"input_ids": [first, first + 1, ...]} of `length` ids.
 inline std::string ids_row(int64_t first, int64_t length) {

@@ -27,15 +27,6 @@ DataRecipe recipe_of(int64_t sequence_length, bool packing = true, Overflow over
   return recipe;
 }
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 // The first ids of the documents of every row: {{100, 200}, {300}}.
 std::vector<std::vector<int32_t>> first_ids(const Rows& rows, uint32_t source = 0) {
   std::vector<std::vector<int32_t>> all;

@@ -20,15 +20,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::vector<std::string> rest_of(RowReader& reader) {
   std::vector<std::string> rows;
   for (RawRow row; reader.next(row);) rows.push_back(std::to_string(row.number) + row.text);

@@ -16,17 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    EXPECT_FALSE(error.complaints().front().advice.empty());
-    EXPECT_FALSE(error.complaints().front().expected.empty());
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string refusal(const std::string& line) {
   return message_of([&] { parse_json_row(line, "d.jsonl:3", 100); });
 }

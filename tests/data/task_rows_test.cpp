@@ -49,15 +49,6 @@ DataRecipe recipe_of(int64_t sequence_length, Overflow overflow = Overflow::trun
   return recipe;
 }
 
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string text_of_length(int64_t length) {
   std::string text;
   for (int64_t i = 0; i < length; ++i) text += static_cast<char>('c' + i % 20);

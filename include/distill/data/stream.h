@@ -31,6 +31,8 @@ struct DataCounts {
   int64_t rows = 0;          // after packing, one epoch
   int64_t input_tokens = 0;  // of those rows, padding left out
   int64_t kept_tokens = 0;
+  // Those of more documents: the first four, which are known before rows are made.
+  void add_documents(const DataCounts& more);
   std::string text() const;  // one line for the start of a run
 };
 
