@@ -255,14 +255,14 @@ std::string type_by_members(const Json& model, const TokenizerFile& file) {
   return file.has_vocab && find_member(model, "unk_token") ? "WordLevel" : "without type or merges";
 }
 
-Unigram read_unigram(const Json& model, TokenizerFile& file, const std::string& where) {
+Unigram read_unigram(const Json& model, const TokenizerFile& file, const std::string& where) {
   if (!file.has_pieces) {
     throw InputError({where + ".vocab", "a list of tokens and their scores", file.has_vocab ? "an object" : "none", kAdvice, ""});
   }
   UnigramOptions options;
   if (find_member(model, "unk_id")) options.unk_id = json_int(model, "unk_id", where);
   options.byte_fallback = json_bool_or(model, "byte_fallback", false, where);
-  return Unigram(std::move(file.pieces), options, where);
+  return Unigram(file.pieces, options, where);
 }
 
 // BertNormalizer is a sequence of its own; strip_accents follows lowercase where it is null.
