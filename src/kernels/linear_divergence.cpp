@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "distill/core/error.h"
+#include "distill/tensor/transfer.h"
 #include "distill/kernels/gemm.h"
 
 namespace distill {
@@ -140,8 +141,8 @@ at::Tensor LinearDivergence::over_chunks(const Student& student, const RowSource
     after_rows(now);
   }
   const at::Tensor sums = values_NK.sum(0);
-  if (std::is_sorted(place_.begin(), place_.end())) return sums;  // else the indices travel to the device, which waits for it
-  return sums.index_select(0, at::tensor(place_, at::kLong).to(sums.device()));
+  if (std::is_sorted(place_.begin(), place_.end())) return sums;
+  return sums.index_select(0, send(at::tensor(place_, at::kLong), sums.device()));
 }
 
 namespace {
