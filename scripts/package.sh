@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 
 binaries=("$build/distill")
-[ "$with_tests" = no ] || for name in plain tensor system gpu; do binaries+=("$build/tests/tests_$name"); done
+[ "$with_tests" = no ] || for name in tests_plain tests_tensor tests_system tests_gpu loss_bench; do binaries+=("$build/tests/$name"); done
 for file in "${binaries[@]}" "$build/built_for"; do
   [ -e "$file" ] || fail "$file is not built. Run \`cmake --build $build\` first (scripts/run.sh or scripts/test.sh do)."
 done

@@ -32,13 +32,13 @@ rm -f "$out"/*.log "$out"/*.results.json "$out"/rows
 rows_of() {
   awk -F'"' '
     function end() { if (name != "") printf "%s\t%s\t%s\t%s\n", outcome, seconds, class "." name, figures; name = "" }
-    /^ {10}"name": /      { end(); name = $4; outcome = "passed"; figures = ""; class = ""; seconds = "0"; next }
-    /^ {10}"result": /    { if ($4 == "SKIPPED" || $4 == "SUPPRESSED") outcome = "skipped"; next }
-    /^ {10}"time": /      { seconds = $4; sub(/s$/, "", seconds); next }
-    /^ {10}"classname": / { class = $4; next }
-    /^ {10}"failures": /  { outcome = "FAILED"; next }
-    /^ {10}"(file|line|status|timestamp|type_param|value_param|skipped)"/ { next }
-    /^ {10}"[A-Za-z0-9_]+": "/ && name != "" { line = $0; sub(/^ */, "", line); sub(/,$/, "", line); figures = figures (figures == "" ? "" : ", ") line }
+    /^          "name": /      { end(); name = $4; outcome = "passed"; figures = ""; class = ""; seconds = "0"; next }
+    /^          "result": /    { if ($4 == "SKIPPED" || $4 == "SUPPRESSED") outcome = "skipped"; next }
+    /^          "time": /      { seconds = $4; sub(/s$/, "", seconds); next }
+    /^          "classname": / { class = $4; next }
+    /^          "failures": /  { outcome = "FAILED"; next }
+    /^          "(file|line|status|timestamp|type_param|value_param|skipped)"/ { next }
+    /^          "[A-Za-z0-9_]+": "/ && name != "" { line = $0; sub(/^ */, "", line); sub(/,$/, "", line); figures = figures (figures == "" ? "" : ", ") line }
     END { end() }' "$1"
 }
 

@@ -89,7 +89,7 @@ TEST_F(GpuRuns, ARunSaysWhichWayAttentionWent_CUDA) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("attention "), std::string::npos) << outcome.err;
   const size_t at = outcome.err.find("attention ");
-  figure("line", outcome.err.substr(at, outcome.err.find('\n', at) - at));
+  figure("said", outcome.err.substr(at, outcome.err.find('\n', at) - at));
 }
 
 }  // namespace
