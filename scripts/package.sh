@@ -75,7 +75,7 @@ for file in "${binaries[@]}"; do
   strip -o "$target/bin/$(basename "$file")" "$file"
   # The folders of the build machine mean nothing elsewhere; the launcher names those that do.
   printf 'file(RPATH_REMOVE FILE "%s")\n' "$target/bin/$(basename "$file")" >"$work/rpath.cmake"
-  cmake -P "$work/rpath.cmake"
+  cmake -P "$work/rpath.cmake" >/dev/null
 done
 libraries_of "${binaries[@]}" | sort -u >"$work/libraries"
 while read -r soname path; do cp -L "$path" "$(place_of "$soname")"; done <"$work/libraries"
