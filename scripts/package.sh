@@ -33,8 +33,9 @@ binaries=("$build/distill")
 for file in "${binaries[@]}" "$build/built_for"; do
   [ -e "$file" ] || fail "$file is not built. Run \`cmake --build $build\` first (scripts/run.sh or scripts/test.sh do)."
 done
+version='' torch_folder='' torch_version='' torch_cuda='' cuda_architectures=''   # told by the build
 # shellcheck disable=SC1091
-source "$build/built_for"   # version, torch_folder, torch_version, torch_cuda, cuda_architectures
+source "$build/built_for"
 
 name=distill-$version-$(uname -m)
 work=$(mktemp -d)

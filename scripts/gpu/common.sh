@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034  # what is not used here, its readers use
 # Functions of check.sh and bench.sh: they run in a checkout that was built and in an unpacked archive of scripts/package.sh.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
