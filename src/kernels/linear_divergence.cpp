@@ -14,8 +14,8 @@
 #include <numeric>
 
 #include "distill/core/error.h"
-#include "distill/tensor/transfer.h"
 #include "distill/kernels/gemm.h"
+#include "distill/tensor/transfer.h"
 
 namespace distill {
 namespace {

@@ -37,7 +37,10 @@ at::Tensor attend(const at::Tensor& q, at::Tensor k, at::Tensor v, const at::Ten
     choice = at::_fused_sdp_choice(q, k, v, optional_mask, 0.0, is_causal, scale, false);
   }
   const AttentionCall call{q, k, v, mask, is_causal, scale};
-  note_attention(attention_backend_name(choice), q, num_kv_heads, mask.defined() ? "mask" : causal ? "causal" : "full",
+  note_attention(attention_backend_name(choice), q, num_kv_heads,
+                 mask.defined() ? "mask"
+                 : causal       ? "causal"
+                                : "full",
                  choice == kMath ? why_not_fused : nullptr, &call);
   return at::scaled_dot_product_attention(q, k, v, optional_mask, 0.0, is_causal, scale, grouped);
 }

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "distill/cli/run_parts.h"
 #include "distill/core/units.h"
+#include "distill/model/checkpointing.h"
 #include "distill/tensor/device.h"
 #include "distill/tensor/usage.h"
 
@@ -26,6 +28,8 @@ class OnDevice : public testing::Test {
  protected:
   void SetUp() override {
     if (!rehearsal() && !has_cuda()) GTEST_SKIP() << "no GPU here (" << why_no_cuda().reason << ")";
+    install_saved_tensor_hooks();  // as the program does at its start
+    choose_cuda_backends();
     device_ = rehearsal() ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
     at::manual_seed(7);
   }

@@ -39,7 +39,8 @@ class GpuModels : public OnDevice {
       worst = std::max(worst, far(tokens(found.hidden_BTD.at(layer)), tokens(hidden_BTD)));
     for (const auto& [layer, map_BHTT] : expected.attention_BHTT)
       worst = std::max(worst, far(found.attention_BHTT.at(layer), map_BHTT));
-    if (here.spec().task != Task::embedding) worst = std::max(worst, far(tokens(found.logits_BTV()), tokens(expected.logits_BTV())));
+    if (here.spec().task != Task::embedding)
+      worst = std::max(worst, far(tokens(found.logits_BTV()), tokens(expected.logits_BTV())));
     return worst;
   }
 

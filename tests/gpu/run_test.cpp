@@ -22,9 +22,19 @@ class GpuRuns : public OnDevice {
 
   Command train(const std::string& output, const std::string& precision, std::vector<std::string> more = {}) const {
     place_.write(output + ".yaml", tiny_recipe("runs/" + output));
-    std::vector<std::string> words = {"train", output + ".yaml", "--device", device(), "--deterministic", "--progress", "none",
-                                      "--set", "train.precision=" + precision, "--set", "student.dropout=0.1",
-                                      "--set", "train.save_every=2 steps"};
+    std::vector<std::string> words = {"train",
+                                      output + ".yaml",
+                                      "--device",
+                                      device(),
+                                      "--deterministic",
+                                      "--progress",
+                                      "none",
+                                      "--set",
+                                      "train.precision=" + precision,
+                                      "--set",
+                                      "student.dropout=0.1",
+                                      "--set",
+                                      "train.save_every=2 steps"};
     words.insert(words.end(), more.begin(), more.end());
     return place_.command(words);
   }
@@ -36,7 +46,8 @@ class GpuRuns : public OnDevice {
 };
 
 TEST_F(GpuRuns, DeterministicRunsAndARunKilledInTheMiddleEndWithTheSameBits_CUDA) {
-  for (const char* precision : rehearsal() ? std::vector<const char*>{"float32"} : std::vector<const char*>{"float32", "float16"}) {
+  for (const char* precision :
+       rehearsal() ? std::vector<const char*>{"float32"} : std::vector<const char*>{"float32", "float16"}) {
     const std::string name = precision;
     const Outcome straight = run_process(train(name + "_straight", precision));
     ASSERT_EQ(straight.exit_code, 0) << straight.err;
@@ -50,7 +61,8 @@ TEST_F(GpuRuns, DeterministicRunsAndARunKilledInTheMiddleEndWithTheSameBits_CUDA
     figure(name + "_killed_with", static_cast<double>(dead.exit_code));  // 137; 0 when it was faster than the signal
     EXPECT_EQ(weights_of(name + "_again"), weights_of(name + "_straight"));
     EXPECT_EQ(weights_of(name + "_killed"), weights_of(name + "_straight"));
-    const auto expected = logged_steps(place_, "runs/" + name + "_straight"), found = logged_steps(place_, "runs/" + name + "_killed");
+    const auto expected = logged_steps(place_, "runs/" + name + "_straight"),
+               found = logged_steps(place_, "runs/" + name + "_killed");
     for (const auto& [step, event] : expected) EXPECT_EQ(found.at(step)["loss"], event["loss"]) << step;
   }
 }
@@ -74,7 +86,8 @@ TEST_F(GpuRuns, ForwardAnswersAsOnTheCpuFromTheCommandLine_CUDA) {
   const Outcome there = forward(device(), "there.safetensors"), here = forward("cpu", "here.safetensors");
   ASSERT_EQ(there.exit_code, 0) << there.err;
   ASSERT_EQ(here.exit_code, 0) << here.err;
-  const auto found = open_safetensors(place_.file("there.safetensors")), expected = open_safetensors(place_.file("here.safetensors"));
+  const auto found = open_safetensors(place_.file("there.safetensors")),
+             expected = open_safetensors(place_.file("here.safetensors"));
   double worst = 0;
   ASSERT_EQ(found->tensors().size(), expected->tensors().size());
   for (size_t i = 0; i < expected->tensors().size(); ++i)

@@ -1,5 +1,6 @@
 // float16 with a teacher whose residual stream passes float16's largest number, as those of real models do.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 

@@ -68,7 +68,7 @@ class Trainer {
   std::function<EvalEvent()> evaluate_;  // empty: no evaluation data
   RunState state_;
   std::deque<Pending> pending_;
-  double waiting_seconds_ = 0;    // wall time of the pending updates
+  double waiting_seconds_ = 0;  // wall time of the pending updates
   bool teacher_seen_ = false;
   double last_save_seconds_ = 0;  // wall clock since the session began, at the last save
   int64_t last_saved_update_ = -1;
