@@ -154,7 +154,7 @@ void Trainer::deliver_ready(size_t may_wait_for) {
 // float16 ends at 65504. The stream between blocks is float32 and passes that; products inside a block cannot.
 void Trainer::look_at_teacher(const Update& update) {
   constexpr double kLargestHalf = 65504;
-  if (teacher_seen_ || !parts_.teacher || parts_.precision.compute() != at::kHalf) return;
+  if (teacher_seen_ || !parts_.teacher || parts_.teacher->compute_dtype() != at::kHalf) return;
   teacher_seen_ = true;
   const ResidualPeak peak = teacher_residual_peak(parts_, update);
   if (!(peak.magnitude > kLargestHalf)) return;
