@@ -18,12 +18,12 @@ struct TermFacts {
   at::Tensor (*hidden_sum)(const at::Tensor&, const at::Tensor&) = nullptr;                        // hidden and embedding terms
   at::Tensor (*attention_sum)(const at::Tensor&, const at::Tensor&, const at::Tensor&) = nullptr;  // attention terms
 
-  bool reads_teacher() const { return signal != Signal::logits || distill::reads_teacher(divergence); }
+  bool reads_teacher() const { return signal != Signal::logits || divergence != Divergence::cross_entropy; }
 };
 
 // Null for a function that is not available yet.
 const TermFacts* find_term(TermFunction function);
-// The row kernel's function for this term: jsd at its ends is exactly kl and reverse_kl.
+// The row kernel's function for this term: jsd and the skew terms at their ends are exactly kl and reverse_kl.
 Divergence divergence_of(const TermFacts& facts, const TermRecipe& recipe);
 
 }  // namespace distill
