@@ -2,8 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/nonzero_static.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -14,12 +12,10 @@
 
 #include "distill/core/error.h"
 #include "distill/kernels/linear_divergence.h"
-#include "distill/objective/feature_losses.h"
-#include "distill/objective/layer_pairs.h"
-#include "distill/objective/projector.h"
 #include "distill/objective/term_table.h"
 #include "distill/tensor/autocast.h"
 
+#include "feature_terms.h"
 #include "logits_sides.h"
 
 namespace distill {
@@ -28,8 +24,6 @@ namespace {
 struct Term {
   TermRecipe recipe;
   const TermFacts* facts = nullptr;
-  LayerPairs pairs;                    // feature terms
-  std::vector<at::Tensor> projectors;  // one per pair, one for an embedding term; undefined = identity
 };
 
 // Where gradients enter the student's graph.
@@ -40,16 +34,6 @@ struct Roots {
     gradients.push_back(gradient);
   }
 };
-
-// Stands for the pair of layers in the key of an embedding's projector.
-constexpr std::pair<int64_t, int64_t> kWholeRow = {-1, -1};
-
-// The student's rows on the teacher's width.
-at::Tensor projected(const at::Tensor& student_ND, const at::Tensor& projector) {
-  return projector.defined() ? student_ND.to(projector.scalar_type()).matmul(projector.t()) : student_ND;
-}
-
-std::string place_of(size_t index, const char* key) { return "objective." + std::to_string(index) + (*key ? "." : "") + key; }
 
 // The buffer that a parameter's gradient is added to: its .grad when it is a leaf, else a new one that becomes a root.
 at::Tensor gradient_buffer(const at::Tensor& parameter, Roots& roots) {
@@ -64,29 +48,12 @@ at::Tensor gradient_buffer(const at::Tensor& parameter, Roots& roots) {
   return gradient;
 }
 
-const at::Tensor& layer_of(const std::map<int64_t, at::Tensor>& layers, int64_t layer) {
-  const auto found = layers.find(layer);
-  if (found == layers.end()) throw Bug("layer " + std::to_string(layer) + " missing in a forward output");
-  return found->second;
-}
-
-// A script may answer with logits alone.
-void require_signal(const Term& term, const std::string& who, const ModelShape& shape, const std::string& place,
-                    std::vector<Complaint>& complaints) {
-  const bool hidden = term.facts->signal == Signal::hidden;
-  if ((hidden ? shape.hidden_size : shape.num_heads) > 0) return;
-  const std::string what = hidden ? "hidden states" : "attention maps";
-  complaints.push_back({place, "a " + who + " that returns " + what, "a " + who + " that returns none",
-                        "Remove the term, or let the script return its " + what + " beside the logits.", ""});
-}
-
 }  // namespace
 
 struct Objective::Parts {
   std::vector<Term> terms;
   std::vector<std::string> names;
   std::vector<double> weights;
-  std::vector<NamedTensor> parameters;
   Needs student_needs, teacher_needs;
   ModelShape student;
   ModelShape teacher;
@@ -95,56 +62,20 @@ struct Objective::Parts {
   at::Tensor logits_places;                  // of the logits terms among all
   bool logits_read_teacher = false;
   HeadCasts casts;
+  std::unique_ptr<FeatureTerms> features;
 
-  void add_pairs(size_t index, const std::optional<ModelShape>& teacher_shape, std::vector<Complaint>& complaints);
-  void add_projectors(size_t index);
-  void add_projector(size_t index, std::pair<int64_t, int64_t> layers, const std::string& place);
   void collect_logits_terms(bool has_teacher, std::vector<Complaint>& complaints);
+  void collect_feature_terms(std::vector<Complaint>& complaints);
   at::Tensor logits_backward(const ForwardOutput& student_out, const ForwardOutput* teacher_out, const TokenBatch& batch,
                              double kept_of_update, const at::Tensor& loss_scale, Roots& roots);
-  at::Tensor pair_sum(const Term& term, size_t pair, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
-                      const at::Tensor& positions_N) const;
-  at::Tensor embedding_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
-                             const UpdateCounts& counts) const;
-  at::Tensor feature_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
-                           const TokenBatch& batch, const UpdateCounts& counts) const;
 };
 
-void Objective::Parts::add_pairs(size_t index, const std::optional<ModelShape>& teacher_shape,
-                                 std::vector<Complaint>& complaints) {
-  Term& term = terms[index];
-  if (term.facts->signal == Signal::logits || !teacher_shape) return;
-  if (term.facts->signal == Signal::embedding) {
-    student_needs.embedding = teacher_needs.embedding = true;
-    return;
-  }
-  const bool hidden = term.facts->signal == Signal::hidden;
-  const size_t before = complaints.size();
-  require_signal(term, "student", student, place_of(index, "function"), complaints);
-  require_signal(term, "teacher", *teacher_shape, place_of(index, "function"), complaints);
-  if (complaints.size() != before) return;
-  term.pairs = layer_pairs(term.recipe.layer_mapping, {hidden ? 0 : 1, student.num_layers, teacher_shape->num_layers},
-                           place_of(index, "layer_mapping"), complaints);
-  if (complaints.size() != before) return;
-  for (const auto& [student_layer, teacher_layer] : term.pairs) {
-    (hidden ? student_needs.hidden_layers : student_needs.attention_layers).insert(student_layer);
-    (hidden ? teacher_needs.hidden_layers : teacher_needs.attention_layers).insert(teacher_layer);
-  }
-}
-
-void Objective::Parts::add_projectors(size_t index) {
-  if (terms[index].facts->signal == Signal::embedding) return add_projector(index, kWholeRow, "embedding");
-  for (const auto& pair : terms[index].pairs)
-    add_projector(index, pair, std::to_string(pair.first) + "-" + std::to_string(pair.second));
-}
-
-void Objective::Parts::add_projector(size_t index, std::pair<int64_t, int64_t> layers, const std::string& place) {
-  Term& term = terms[index];
-  at::Tensor& projector = term.projectors.emplace_back();
-  if (term.facts->signal == Signal::attention || student.hidden_size == teacher.hidden_size) return;
-  projector = make_projector(teacher.hidden_size, student.hidden_size, layers, options.seed,
-                             at::TensorOptions().dtype(options.master_dtype).device(options.device));
-  parameters.push_back({"projector." + names[index] + "." + place + ".weight", projector, /*matrix=*/true});
+void Objective::Parts::collect_feature_terms(std::vector<Complaint>& complaints) {
+  features = std::make_unique<FeatureTerms>(student, teacher, options);
+  for (size_t i = 0; i < terms.size(); ++i)
+    if (terms[i].facts->signal != Signal::logits) features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
+  student_needs.add(features->student_needs());
+  teacher_needs.add(features->teacher_needs());
 }
 
 void Objective::Parts::collect_logits_terms(bool has_teacher, std::vector<Complaint>& complaints) {
@@ -194,13 +125,13 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
       complaints.push_back({place_of(i, "function"), "a teacher for " + function, "a recipe without `teacher`",
                             "Add `teacher: {path: ...}`, or train with cross_entropy alone.", ""});
     parts.weights.push_back(recipes[i].weight);
-    parts.terms.push_back({std::move(recipes[i]), facts, {}, {}});
+    parts.terms.push_back({std::move(recipes[i]), facts});
   }
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
-  for (size_t i = 0; i < parts.terms.size(); ++i) parts.add_pairs(i, teacher, complaints);
+  parts.collect_feature_terms(complaints);
   parts.collect_logits_terms(teacher.has_value(), complaints);
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
-  for (size_t i = 0; i < parts.terms.size(); ++i) parts.add_projectors(i);
+  parts.features->make_projectors();
 }
 
 Objective::Objective(Objective&&) noexcept = default;
@@ -209,7 +140,7 @@ const Needs& Objective::student_needs() const { return parts_->student_needs; }
 const Needs& Objective::teacher_needs() const { return parts_->teacher_needs; }
 const std::vector<std::string>& Objective::names() const { return parts_->names; }
 const std::vector<double>& Objective::weights() const { return parts_->weights; }
-const std::vector<NamedTensor>& Objective::parameters() const { return parts_->parameters; }
+const std::vector<NamedTensor>& Objective::parameters() const { return parts_->features->parameters(); }
 
 // Values of the logits terms; gradients of the head go to their buffers, that of the final hidden states becomes a root.
 at::Tensor Objective::Parts::logits_backward(const ForwardOutput& student_out, const ForwardOutput* teacher_out,
@@ -231,40 +162,6 @@ at::Tensor Objective::Parts::logits_backward(const ForwardOutput& student_out, c
   return result.values;
 }
 
-at::Tensor Objective::Parts::pair_sum(const Term& term, size_t pair, const ForwardOutput& student_out,
-                                      const ForwardOutput& teacher_out, const at::Tensor& positions_N) const {
-  const auto [student_layer, teacher_layer] = term.pairs[pair];
-  if (term.facts->signal == Signal::attention)
-    return term.facts->attention_sum(layer_of(student_out.attention_BHTT, student_layer),
-                                     layer_of(teacher_out.attention_BHTT, teacher_layer).detach(), positions_N);
-  const at::Tensor student_ND =
-      projected(widened(rows_at(layer_of(student_out.hidden_BTD, student_layer), positions_N)), term.projectors[pair]);
-  const at::Tensor teacher_ND = rows_at(layer_of(teacher_out.hidden_BTD, teacher_layer).detach(), positions_N);
-  return term.facts->hidden_sum(student_ND, teacher_ND.to(student_ND.scalar_type()));
-}
-
-// The sum over the rows here, divided by the rows of the whole update.
-at::Tensor Objective::Parts::embedding_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
-                                             const UpdateCounts& counts) const {
-  const at::Tensor student_BD = projected(widened(student_out.embedding_BD), term.projectors.front());
-  const at::Tensor teacher_BD = teacher_out.embedding_BD.detach().to(student_BD.scalar_type());
-  return term.facts->hidden_sum(student_BD, teacher_BD) / counts.kept;
-}
-
-// The mean over pairs of the sum over positions, divided by the positions of the whole update. Undefined: no position here.
-at::Tensor Objective::Parts::feature_value(const Term& term, const ForwardOutput& student_out, const ForwardOutput& teacher_out,
-                                           const TokenBatch& batch, const UpdateCounts& counts) const {
-  if (term.facts->signal == Signal::embedding) return embedding_value(term, student_out, teacher_out, counts);
-  const Positions positions = term.recipe.positions;
-  const bool all = positions == Positions::all || (positions == Positions::automatic && options.all_positions);
-  const int64_t here = all ? batch.num_tokens : batch.num_kept;
-  if (here == 0) return {};
-  const at::Tensor positions_N = all ? at::nonzero_static(batch.documents_BT.reshape({-1}).ge(0), here).squeeze(1) : batch.kept_N;
-  at::Tensor sum = pair_sum(term, 0, student_out, teacher_out, positions_N);
-  for (size_t i = 1; i < term.pairs.size(); ++i) sum = sum + pair_sum(term, i, student_out, teacher_out, positions_N);
-  return sum / (static_cast<double>(term.pairs.size()) * (all ? counts.tokens : counts.kept));
-}
-
 at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
                                const UpdateCounts& counts, const at::Tensor& loss_scale) {
   Parts& parts = *parts_;
@@ -276,15 +173,8 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
   Roots roots;
   if (parts.logits && batch.num_kept > 0)
     values.index_copy_(0, parts.logits_places, parts.logits_backward(student, teacher, batch, counts.kept, loss_scale, roots));
-  at::Tensor total;
-  for (size_t i = 0; i < parts.terms.size(); ++i) {
-    const Term& term = parts.terms[i];
-    if (term.facts->signal == Signal::logits) continue;
-    const at::Tensor value = parts.feature_value(term, student, *teacher, batch, counts);
-    if (!value.defined()) continue;
-    values[static_cast<int64_t>(i)].copy_(value.detach());
-    total = total.defined() ? total + term.recipe.weight * value : term.recipe.weight * value;
-  }
+  const at::Tensor total =
+      teacher ? parts.features->total(student, *teacher, batch, counts, parts.weights, values) : at::Tensor();
   if (total.defined() && total.requires_grad())
     roots.add(total, loss_scale.defined() ? loss_scale.to(total.scalar_type()).reshape(total.sizes()) : at::ones_like(total));
   if (!roots.tensors.empty()) torch::autograd::backward(roots.tensors, roots.gradients);
