@@ -272,6 +272,10 @@ StreamOptions stream_options(const Recipe& recipe, at::Device device) {
   return options;
 }
 
+int64_t gradient_share_every(const TrainRecipe& recipe) {
+  return recipe.log_gradient_share ? std::max<int64_t>(1, static_cast<int64_t>(recipe.log_every.amount)) : 0;
+}
+
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates) {
   TrainerOptions result;
   result.total_updates = total_updates;

@@ -28,6 +28,9 @@ struct StepEvent {
   int64_t total_steps = 0;
   double loss = 0;                                    // sum of weight * term
   std::vector<std::pair<std::string, double>> terms;  // raw, per kept token
+  std::vector<double> weights;                        // of all terms in this update; those of weight 0 are left out of the others
+  std::vector<std::pair<std::string, double>> weighted;         // weight * term
+  std::vector<std::pair<std::string, double>> gradient_shares;  // of the terms; they add up to 1; empty when not asked for
   double learning_rate = 0;
   double grad_norm = 0;          // before clipping, after unscaling
   int64_t tokens = 0;            // kept; rows when a row is one sample
