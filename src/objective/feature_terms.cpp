@@ -118,6 +118,7 @@ at::Tensor FeatureTerms::total(const ForwardOutput& student, const ForwardOutput
                                const UpdateCounts& counts, const std::vector<double>& weights, const at::Tensor& values) const {
   at::Tensor total;
   for (const Term& term : terms_) {
+    if (weights.at(term.index) == 0) continue;
     const at::Tensor raw = value(term, student, teacher, batch, counts);
     if (!raw.defined()) continue;
     values[static_cast<int64_t>(term.index)].copy_(raw.detach());

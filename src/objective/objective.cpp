@@ -44,7 +44,8 @@ struct Objective::Parts {
 void Objective::Parts::collect_feature_terms(std::vector<Complaint>& complaints) {
   features = std::make_unique<FeatureTerms>(student, teacher, options);
   for (size_t i = 0; i < terms.size(); ++i)
-    if (terms[i].facts->signal != Signal::logits) features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
+    if (terms[i].facts->signal != Signal::logits && !terms[i].recipe.weight.is_always(0))
+      features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
   student_needs.add(features->student_needs());
   teacher_needs.add(features->teacher_needs());
 }

@@ -307,8 +307,13 @@ class FieldReader {
       return;
     }
     const std::vector<std::string> known = {"from", "to", "over"};
-    for (const YamlEntry& entry : node.entries)
-      if (std::find(known.begin(), known.end(), entry.key) == known.end()) refuse_unknown(entry, path, known);
+    bool all_known = true;
+    for (const YamlEntry& entry : node.entries) {
+      if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+      all_known = false;
+      refuse_unknown(entry, path, known);
+    }
+    if (!all_known) return;
     for (const std::string& key : known)
       if (!node.find(key))
         return complain(node, path, "`from`, `to` and `over`", "For example `{from: 1, to: 0.1, over: 50%}`, or one number.");

@@ -381,7 +381,7 @@ TEST_P(EveryInstructionSet, NotANumberInTheLogitsIsNotHidden) {
     const at::Tensor values =
         rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), plan);
     if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
-    EXPECT_TRUE(values.isnan().all().item<bool>()) << place;
+    EXPECT_TRUE(values.isnan().all().item<bool>()) << place << values;
     EXPECT_TRUE(student.isnan().all().item<bool>()) << place;
   }
 }

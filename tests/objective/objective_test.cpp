@@ -134,7 +134,7 @@ TEST(Objective, TheMixOfAllTermsEqualsItsPlainTwin) {
       pick((plain.attention_BHTT.at(1).mean(1) - teacher.attention_BHTT.at(3).mean(1)).square(), false).sum() / kept,
       twin_term({Divergence::kl}, s, t, labels) / kept};
   at::Tensor total = at::zeros({}, at::kDouble);
-  for (size_t i = 0; i < kMix.size(); ++i) total = total + 4 * kMix[i].weight * expected[i];
+  for (size_t i = 0; i < kMix.size(); ++i) total = total + 4 * kMix[i].weight.from * expected[i];
   total.backward();
 
   EXPECT_LT(gap(values, at::stack(expected).detach()), 1e-12);
@@ -400,11 +400,12 @@ TEST(Objective, WeightsAndTemperaturesMoveWithTheUpdate) {
   for (size_t i = 0; i < 4; ++i) {
     objective.start_update(updates[i], 20);
     EXPECT_NEAR(objective.weights()[0], expected[i].first, 1e-12) << updates[i];
-    Objective still({term(F::kl, expected[i].first, expected[i].second), term(F::cross_entropy)}, sizes.student(), sizes.teacher(),
-                    exact_options());
+    Objective still({term(F::kl, expected[i].first, expected[i].second), term(F::cross_entropy)}, sizes.student(),
+                    sizes.teacher(), exact_options());
     const ForwardOutput a = leaves(student), b = leaves(student);
     EXPECT_LT(gap(objective.backward(a, &teacher, batch, {10, 10}, {}), still.backward(b, &teacher, batch, {10, 10}, {})), 1e-12);
-    expect_equal_gradients(a, b, 1e-12);
+    EXPECT_LT(gap(a.final_hidden_BTD.grad(), b.final_hidden_BTD.grad()), 1e-12);
+    EXPECT_LT(gap(a.head.weight_VD.grad(), b.head.weight_VD.grad()), 1e-12);
   }
 }
 

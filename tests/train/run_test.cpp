@@ -120,10 +120,12 @@ TEST_F(Runs, SharesOfTheGradientAddUpAndChangeNoBit) {
 TEST_F(Runs, WeightsThatMoveSurviveAResume) {
   write_rows("train.jsonl", {9, 17, 5, 2, 31, 9, 2, 23, 40, 2, 3, 8, 12, 2, 19, 6});
   const auto make = [&](const std::string& name) {
-    return recipe(data_section(root_) +
-                  "objective:\n  - {function: kl, weight: {from: 1, to: 0, over: 6 steps}, temperature: {from: 4, to: 1, over: 100%}}\n"
-                  "  - {function: cross_entropy, weight: {from: 0, to: 1, over: 50%}}\n"
-                  "train: {length: 12 steps, batch_size: 2}\noutput: " + (root_ / name).string());
+    return recipe(
+        data_section(root_) +
+        "objective:\n  - {function: kl, weight: {from: 1, to: 0, over: 6 steps}, temperature: {from: 4, to: 1, over: 100%}}\n"
+        "  - {function: cross_entropy, weight: {from: 0, to: 1, over: 50%}}\n"
+        "train: {length: 12 steps, batch_size: 2}\noutput: " +
+        (root_ / name).string());
   };
   train(make("straight"));
   TrainOptions five;
