@@ -284,7 +284,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
   if (recipe.train.evaluate_every) result.evaluate_every = static_cast<int64_t>(recipe.train.evaluate_every->amount);
   result.save_every = recipe.train.save_every;
   result.keep_checkpoints = recipe.train.keep_checkpoints;
-  result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
+  result.most_pending = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
   result.allow_other_data = options.allow_recipe_change;
   result.data_fingerprint = std::to_string(fingerprint_of(rows));
   return result;

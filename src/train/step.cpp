@@ -21,7 +21,7 @@ namespace {
 // Forward of both models and backward of the objective for one micro-batch; adds the raw terms.
 void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const ForwardOptions& forward,
                      const UpdateCounts& counts, at::Tensor& terms, at::Tensor& teacher_finite) {
-  const TokenBatch batch = host_batch.to(parts.device);
+  const TokenBatch batch = parts.copies(host_batch);
   std::optional<ForwardOutput> from_teacher;
   if (parts.teacher) {
     from_teacher = parts.teacher->forward(batch, parts.objective.teacher_needs());
@@ -114,12 +114,33 @@ std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update,
   return at::cat({terms, at::stack({norm.to(at::kDouble), skipped.to(at::kDouble), teacher_finite, scale_used})});
 }
 
+namespace {
+
+// Empty for a script that answers with logits alone.
+Needs every_hidden_layer(const ModelSpec& spec) {
+  Needs needs;
+  for (int64_t layer = 0; spec.hidden_size > 0 && layer <= spec.num_layers; ++layer) needs.hidden_layers.insert(layer);
+  return needs;
+}
+
+}  // namespace
+
+ResidualPeak teacher_residual_peak(const StepParts& parts, const Update& update) {
+  ResidualPeak peak;
+  const Needs needs = every_hidden_layer(parts.teacher->spec());
+  if (!needs.any()) return peak;
+  const ForwardOutput output = parts.teacher->forward(first_row(update.micro_batches.front()).to(parts.device), needs);
+  for (const auto& [layer, hidden_BTD] : output.hidden_BTD) {
+    const double magnitude = hidden_BTD.abs().max().item<double>();
+    // The last one stands after the final norm: it is no part of the stream.
+    if (layer < parts.teacher->spec().num_layers && magnitude > peak.magnitude) peak = {magnitude, layer};
+  }
+  return peak;
+}
+
 std::string first_bad_teacher_layer(const StepParts& parts, const Update& update) {
-  Needs every_layer;
-  const bool has_layers = parts.teacher->spec().hidden_size > 0;  // a script may answer with logits alone
-  every_layer.logits = !has_layers;
-  for (int64_t layer = 0; has_layers && layer <= parts.teacher->spec().num_layers; ++layer)
-    every_layer.hidden_layers.insert(layer);
+  Needs every_layer = every_hidden_layer(parts.teacher->spec());
+  every_layer.logits = !every_layer.any();
   for (const TokenBatch& batch : update.micro_batches) {
     const ForwardOutput output = parts.teacher->forward(batch.to(parts.device), every_layer);
     for (const auto& [layer, hidden_BTD] : output.hidden_BTD)
