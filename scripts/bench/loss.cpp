@@ -1,8 +1,9 @@
-// Times the fused logits terms alone for scripts/bench/loss.py: loss_bench ROWS VOCAB STUDENT_WIDTH TEACHER_WIDTH TERM.
+// Times the fused logits terms alone for scripts/bench/loss.py: loss_terms_bench ROWS VOCAB STUDENT_WIDTH TEACHER_WIDTH TERM.
 // Random rows and heads; every line of standard input that says `run` runs forward and backward once, head included, and prints
 // the seconds; `memory` prints the peak in kilobytes of this process and before the first run.
 #include <malloc.h>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>

@@ -1,6 +1,6 @@
 """The fused logits terms against eager PyTorch on a CPU: forward and backward of one loss, head products included.
 
-Needs torch, and the target loss_bench (cmake -DDISTILL_BENCH=ON; ninja loss_bench). Both sides stay alive as processes and run in
+Needs torch, and the target loss_terms_bench (cmake -DDISTILL_BENCH=ON; ninja loss_terms_bench). Both sides stay alive as processes and run in
 turn, after one round that does not count; medians are printed. Memory is that of fresh processes, once with the rows given and
 once with four times as many: what a side needs beyond the tensors it was given.
 """
@@ -19,7 +19,7 @@ GLIBC_TUNED = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshol
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", type=pathlib.Path, default=HERE.parent.parent / "build" / "loss_bench")
+    parser.add_argument("--bench", type=pathlib.Path, default=HERE.parent.parent / "build" / "loss_terms_bench")
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--vocab", type=int, default=151936)
     parser.add_argument("--student", type=int, default=256, help="hidden size of the student")
