@@ -73,7 +73,8 @@ struct Objective::Parts {
 void Objective::Parts::collect_feature_terms(std::vector<Complaint>& complaints) {
   features = std::make_unique<FeatureTerms>(student, teacher, options);
   for (size_t i = 0; i < terms.size(); ++i)
-    if (terms[i].facts->signal != Signal::logits) features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
+    if (terms[i].facts->signal != Signal::logits && terms[i].recipe.weight != 0)
+      features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
   student_needs.add(features->student_needs());
   teacher_needs.add(features->teacher_needs());
 }
@@ -121,7 +122,7 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
     if (!facts)
       complaints.push_back(
           {place_of(i, "function"), "a term that is available", function + " (not available yet)", "Use kl or jsd.", ""});
-    else if (facts->reads_teacher() && !teacher)
+    else if (facts->reads_teacher() && !teacher && recipes[i].weight != 0)
       complaints.push_back({place_of(i, "function"), "a teacher for " + function, "a recipe without `teacher`",
                             "Add `teacher: {path: ...}`, or train with cross_entropy alone.", ""});
     parts.weights.push_back(recipes[i].weight);
@@ -131,7 +132,7 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
   parts.collect_feature_terms(complaints);
   parts.collect_logits_terms(teacher.has_value(), complaints);
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
-  parts.features->make_projectors();
+  parts.features->make_parameters();
 }
 
 Objective::Objective(Objective&&) noexcept = default;
@@ -140,6 +141,8 @@ const Needs& Objective::student_needs() const { return parts_->student_needs; }
 const Needs& Objective::teacher_needs() const { return parts_->teacher_needs; }
 const std::vector<std::string>& Objective::names() const { return parts_->names; }
 const std::vector<double>& Objective::weights() const { return parts_->weights; }
+const std::vector<std::string>& Objective::figure_names() const { return parts_->features->figure_names(); }
+const std::map<std::string, double>& Objective::peak_rates() const { return parts_->features->peak_rates(); }
 const std::vector<NamedTensor>& Objective::parameters() const { return parts_->features->parameters(); }
 
 // Values of the logits terms; gradients of the head go to their buffers, that of the final hidden states becomes a root.
@@ -168,17 +171,18 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
   if (!teacher && parts.teacher_needs.any()) throw Bug("an objective that reads a teacher, called without one");
   const at::Device device = batch.ids_BT.device();
   const AutocastGuard plain_types(device, std::nullopt);  // losses choose their types themselves
-  const at::Tensor values =
-      at::zeros({static_cast<int64_t>(parts.terms.size())}, at::TensorOptions().dtype(at::kDouble).device(device));
+  const auto num_terms = static_cast<int64_t>(parts.terms.size()), num_figures = static_cast<int64_t>(figure_names().size());
+  const at::Tensor answer = at::zeros({num_terms + num_figures}, at::TensorOptions().dtype(at::kDouble).device(device));
+  const at::Tensor values = answer.narrow(0, 0, num_terms), figures = answer.narrow(0, num_terms, num_figures);
   Roots roots;
   if (parts.logits && batch.num_kept > 0)
     values.index_copy_(0, parts.logits_places, parts.logits_backward(student, teacher, batch, counts.kept, loss_scale, roots));
   const at::Tensor total =
-      teacher ? parts.features->total(student, *teacher, batch, counts, parts.weights, values) : at::Tensor();
+      teacher ? parts.features->total({student, *teacher}, batch, counts, parts.weights, values, figures) : at::Tensor();
   if (total.defined() && total.requires_grad())
     roots.add(total, loss_scale.defined() ? loss_scale.to(total.scalar_type()).reshape(total.sizes()) : at::ones_like(total));
   if (!roots.tensors.empty()) torch::autograd::backward(roots.tensors, roots.gradients);
-  return values;
+  return answer;
 }
 
 }  // namespace distill

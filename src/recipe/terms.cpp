@@ -26,7 +26,15 @@ bool is_logits_term(TermFunction function) {
   return !is_hidden_term(function) && !is_attention_term(function) && !is_embedding_term(function);
 }
 
-bool needs_teacher(const TermRecipe& term) { return term.function != TermFunction::cross_entropy; }
+bool needs_teacher(const TermRecipe& term) { return term.weight != 0 && term.function != TermFunction::cross_entropy; }
+
+namespace {
+
+// Terms in which the student's rows are brought to the teacher's width.
+bool has_projectors(F function) { return is_embedding_term(function) || (is_hidden_term(function) && function != F::gram); }
+bool is_minilm_term(F function) { return is_one_of(function, {F::minilm_attention, F::minilm_value}); }
+
+}  // namespace
 
 bool TermRecipe::reads(std::string_view key) const {
   const bool compares_logits = is_logits_term(function) && function != F::cross_entropy;
@@ -34,7 +42,12 @@ bool TermRecipe::reads(std::string_view key) const {
   if (key == "t_squared") return compares_logits && !is_one_of(function, {F::tvd, F::uld});
   if (key == "beta") return function == F::jsd;
   if (key == "alpha") return is_one_of(function, {F::skew_kl, F::skew_reverse_kl});
-  if (key == "layer_mapping" || key == "positions") return is_hidden_term(function) || is_attention_term(function);
+  if (key == "layer_mapping") return (is_hidden_term(function) || is_attention_term(function)) && function != F::sae_features;
+  if (key == "positions") return is_hidden_term(function) || is_attention_term(function);
+  if (key == "relations") return function == F::minilm_value;
+  if (key == "relation_heads") return is_minilm_term(function);
+  if (key == "projector_learning_rate") return has_projectors(function);
+  if (key == "sae") return function == F::sae_features;
   return true;
 }
 

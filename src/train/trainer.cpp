@@ -141,10 +141,12 @@ void Trainer::deliver(Pending& pending) {
   const std::vector<std::string>& names = parts_.objective.names();
   const std::vector<double>& weights = parts_.objective.weights();
   for (size_t i = 0; i < names.size(); ++i) {
+    if (weights[i] == 0) continue;
     event.terms.emplace_back(names[i], figures[i]);
     event.loss += weights[i] * figures[i];
   }
   figures += names.size();
+  for (const std::string& name : parts_.objective.figure_names()) event.figures.emplace_back(name, *figures++);
   event.grad_norm = figures[0];
   event.skipped = figures[1] != 0;
   const bool teacher_finite = figures[2] != 0;

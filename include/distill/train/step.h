@@ -30,9 +30,9 @@ struct StepParts {
   at::Device device = at::kCPU;
 };
 
-// Returns the figures of the update on the device, float64: raw terms..., grad_norm, 1 if the update was skipped, 1 if the
-// teacher's output was finite, the loss scale that was used. One tensor: reading an update's figures waits for the device once.
-// nullopt when a stop signal arrived between micro-batches: weights, moments and scale are untouched.
+// Returns the figures of the update on the device, float64: raw terms..., figures..., grad_norm, 1 if the update was skipped, 1
+// if the teacher's output was finite, the loss scale that was used. One tensor: reading an update's figures waits for the device
+// once. nullopt when a stop signal arrived between micro-batches: weights, moments and scale are untouched.
 std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update, double learning_rate);
 
 // The first layer of the teacher whose output is not finite for this update, e.g. "block 3"; "" when all are finite.
