@@ -58,7 +58,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                       {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
-  Optimizer optimizer(recipe.optimizer, trained);
+  Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());
   LossScaler scaler({.enabled = precision.loss_scaling}, device);
   const double updates_per_token =
       static_cast<double>(stream.updates_per_epoch()) / static_cast<double>(counts_of(*rows).kept_tokens);

@@ -50,9 +50,7 @@ class FeatureGoldens : public ::testing::TestWithParam<Case> {
     for (size_t i = 0; i < source->tensors().size(); ++i)
       golden_[source->tensors()[i].name] = source->read(i, source->tensors()[i].dtype, at::kCPU);
   }
-  at::Tensor leaf(const std::string& name) {
-    return leaves_[name] = golden_.at(name).clone().requires_grad_();
-  }
+  at::Tensor leaf(const std::string& name) { return leaves_[name] = golden_.at(name).clone().requires_grad_(); }
   AttentionHeads heads_of(const Side& side, bool student) {
     const std::string who = side.who;
     const auto get = [&](const char* x) { return student ? leaf(who + "." + x) : golden_.at(who + "." + x); };
@@ -120,24 +118,22 @@ const LayerMapping kLearned{LayerRule::learned, {}};
 constexpr auto kAll = Positions::all;
 INSTANTIATE_TEST_SUITE_P(
     Terms, FeatureGoldens,
-    ::testing::Values(Case{"hidden_l1", on(F::hidden_l1)}, Case{"pkd", on(F::pkd)},
-                      Case{"mixed_mse", on(F::hidden_mse, Positions::kept, kLearned)},
-                      Case{"mixed_pkd", on(F::pkd, Positions::kept, kLearned)}, Case{"gram", on(F::gram)},
-                      Case{"gram_all", on(F::gram, kAll)}, Case{"attention_mse", on(F::attention_mse)},
-                      Case{"attention_mse_capped", on(F::attention_mse, kAll), {"twin", 0.3, 2}, {"student", 0.7, 1.5}},
-                      Case{"attention_mse_window", on(F::attention_mse), {"twin", 0, 0, 3}},
-                      Case{"attention_mse_other", on(F::attention_mse), {"other"}},
-                      Case{"attention_mse_encoder", on(F::attention_mse, kAll), {"twin"}, {}, false},
-                      Case{"attention_kl", on(F::attention_kl)},
-                      Case{"attention_kl_window", on(F::attention_kl), {"twin", 0, 0, 3}, {"student", 0, 0, 4}},
-                      Case{"attention_kl_other", on(F::attention_kl, kAll), {"other"}},
-                      Case{"attention_kl_encoder", on(F::attention_kl, kAll), {"twin"}, {"student", 0, 0, 2}, false},
-                      Case{"minilm_attention", on(F::minilm_attention)},
-                      Case{"minilm_attention_2", relations(on(F::minilm_attention), 2), {"other"}},
-                      Case{"minilm_attention_3", relations(on(F::minilm_attention), 3), {"other"}},
-                      Case{"minilm_value", on(F::minilm_value)},
-                      Case{"minilm_value_grouped", on(F::minilm_value, kAll), {"grouped"}},
-                      Case{"minilm_value_6", relations(on(F::minilm_value, kAll), 6), {"other"}, {}, false},
-                      Case{"minilm_qkv", relations(on(F::minilm_value), 3, {Relation::q, Relation::k, Relation::v}), {"other"}}));
+    ::testing::Values(
+        Case{"hidden_l1", on(F::hidden_l1)}, Case{"pkd", on(F::pkd)},
+        Case{"mixed_mse", on(F::hidden_mse, Positions::kept, kLearned)}, Case{"mixed_pkd", on(F::pkd, Positions::kept, kLearned)},
+        Case{"gram", on(F::gram)}, Case{"gram_all", on(F::gram, kAll)}, Case{"attention_mse", on(F::attention_mse)},
+        Case{"attention_mse_capped", on(F::attention_mse, kAll), {"twin", 0.3, 2}, {"student", 0.7, 1.5}},
+        Case{"attention_mse_window", on(F::attention_mse), {"twin", 0, 0, 3}},
+        Case{"attention_mse_other", on(F::attention_mse), {"other"}},
+        Case{"attention_mse_encoder", on(F::attention_mse, kAll), {"twin"}, {}, false}, Case{"attention_kl", on(F::attention_kl)},
+        Case{"attention_kl_window", on(F::attention_kl), {"twin", 0, 0, 3}, {"student", 0, 0, 4}},
+        Case{"attention_kl_other", on(F::attention_kl, kAll), {"other"}},
+        Case{"attention_kl_encoder", on(F::attention_kl, kAll), {"twin"}, {"student", 0, 0, 2}, false},
+        Case{"minilm_attention", on(F::minilm_attention)},
+        Case{"minilm_attention_2", relations(on(F::minilm_attention), 2), {"other"}},
+        Case{"minilm_attention_3", relations(on(F::minilm_attention), 3), {"other"}}, Case{"minilm_value", on(F::minilm_value)},
+        Case{"minilm_value_grouped", on(F::minilm_value, kAll), {"grouped"}},
+        Case{"minilm_value_6", relations(on(F::minilm_value, kAll), 6), {"other"}, {}, false},
+        Case{"minilm_qkv", relations(on(F::minilm_value), 3, {Relation::q, Relation::k, Relation::v}), {"other"}}));
 
 }  // namespace
