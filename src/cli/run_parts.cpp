@@ -212,7 +212,9 @@ DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec
   return {vocabulary, positions, task, words};
 }
 
-ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
+ModelShape shape_of(const ModelSpec& spec) {
+  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
+}
 
 PreparedPlace prepared_place(const Recipe& recipe) {
   const bool automatic = recipe.data.prepared == "auto";

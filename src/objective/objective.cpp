@@ -83,7 +83,7 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
   parts.collect_feature_terms(complaints);
   parts.collect_logits_terms(teacher, complaints);
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
-  parts.features->make_projectors();
+  parts.features->make_parameters();
   parts.weights.resize(parts.terms.size());
   parts.temperatures.resize(parts.terms.size());
   start_update(1, 1);
@@ -95,6 +95,8 @@ const Needs& Objective::student_needs() const { return parts_->student_needs; }
 const Needs& Objective::teacher_needs() const { return parts_->teacher_needs; }
 const std::vector<std::string>& Objective::names() const { return parts_->names; }
 const std::vector<double>& Objective::weights() const { return parts_->weights; }
+const std::vector<std::string>& Objective::figure_names() const { return parts_->features->figure_names(); }
+const std::map<std::string, double>& Objective::peak_rates() const { return parts_->features->peak_rates(); }
 const std::vector<NamedTensor>& Objective::parameters() const { return parts_->features->parameters(); }
 
 void Objective::start_update(int64_t update, int64_t total_updates) {
@@ -119,16 +121,17 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
   if (!teacher && parts.teacher_needs.any()) throw Bug("an objective that reads a teacher, called without one");
   const at::Device device = batch.ids_BT.device();
   const AutocastGuard plain_types(device, std::nullopt);  // losses choose their types themselves
-  const at::Tensor values =
-      at::zeros({static_cast<int64_t>(parts.terms.size())}, at::TensorOptions().dtype(at::kDouble).device(device));
+  const auto num_terms = static_cast<int64_t>(parts.terms.size()), num_figures = static_cast<int64_t>(figure_names().size());
+  const at::Tensor answer = at::zeros({num_terms + num_figures}, at::TensorOptions().dtype(at::kDouble).device(device));
+  const at::Tensor values = answer.narrow(0, 0, num_terms), figures = answer.narrow(0, num_terms, num_figures);
   Roots roots;
   parts.logits->backward(student, teacher, batch, counts.kept, loss_scale, values, roots);
   const at::Tensor total =
-      teacher ? parts.features->total(student, *teacher, batch, counts, parts.selected, values) : at::Tensor();
+      teacher ? parts.features->total({student, *teacher}, batch, counts, parts.selected, values, figures) : at::Tensor();
   if (total.defined() && total.requires_grad())
     roots.add(total, loss_scale.defined() ? loss_scale.to(total.scalar_type()).reshape(total.sizes()) : at::ones_like(total));
   if (!roots.tensors.empty()) torch::autograd::backward(roots.tensors, roots.gradients);
-  return values;
+  return answer;
 }
 
 }  // namespace distill

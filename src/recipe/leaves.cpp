@@ -119,6 +119,8 @@ std::string yaml_text(const LayerMapping& value) {
       return "last";
     case LayerRule::all:
       return "all";
+    case LayerRule::learned:
+      return "learned";
     case LayerRule::pairs:
       break;
   }

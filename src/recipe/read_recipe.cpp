@@ -101,6 +101,8 @@ class FieldReader {
     if (path == "data.train") return "data: {train: [{path: train.jsonl}]}";
     if (path == "train.length") return "train: {length: 2 epochs}";
     if (path == "output") return "output: runs/first";
+    if (path.ends_with(".sae.path")) return "sae: {path: sae.safetensors, layer: 8}";
+    if (path.ends_with(".sae.layer")) return "layer: 8";
     if (path == "student.init.config") return "config: {model_type: llama, hidden_size: 256}";
     return std::string(info.key) + ": " + (path == "teacher.path" ? "models/teacher" : "...");
   }
@@ -325,12 +327,12 @@ class FieldReader {
 
   void read(const YamlNode& node, const std::string& path, const FieldInfo& /*info*/, LayerMapping& into) {
     constexpr std::pair<const char*, LayerRule> kWords[] = {
-        {"uniform", LayerRule::uniform}, {"last", LayerRule::last}, {"all", LayerRule::all}};
+        {"uniform", LayerRule::uniform}, {"last", LayerRule::last}, {"all", LayerRule::all}, {"learned", LayerRule::learned}};
     for (const auto& [word, rule] : kWords)
       if (node.kind == Kind::scalar && node.text == word) return void(into = {rule, {}});
-    const std::string expected = "uniform, last, all, or pairs [[student, teacher], ...]";
+    const std::string expected = "uniform, last, all, learned, or pairs [[student, teacher], ...]";
     if (node.kind != Kind::list || node.items.empty()) {
-      const std::string word = node.kind == Kind::scalar ? word_for(node.text, {"uniform", "last", "all"}) : "";
+      const std::string word = node.kind == Kind::scalar ? word_for(node.text, {"uniform", "last", "all", "learned"}) : "";
       return complain(node, path, expected, word.empty() ? "For example `[[1, 2], [2, 4]]`." : "Did you mean `" + word + "`?");
     }
     into = {LayerRule::pairs, {}};

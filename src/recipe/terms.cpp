@@ -31,6 +31,14 @@ bool needs_teacher(const TermRecipe& term) {
   return term.function != TermFunction::cross_entropy && !term.weight.is_always(0);  // what weighs nothing is left out
 }
 
+namespace {
+
+// Terms in which the student's rows are brought to the teacher's width.
+bool has_projectors(F function) { return is_embedding_term(function) || (is_hidden_term(function) && function != F::gram); }
+bool is_minilm_term(F function) { return is_one_of(function, {F::minilm_attention, F::minilm_value}); }
+
+}  // namespace
+
 bool TermRecipe::reads(std::string_view key) const {
   const bool compares_logits = is_logits_term(function) && function != F::cross_entropy;
   if (key == "temperature") return compares_logits;
@@ -40,7 +48,12 @@ bool TermRecipe::reads(std::string_view key) const {
   if (key == "ratio") return function == F::symmetric_kl;
   if (key == "top_k") return is_one_of(function, {F::top_k_kl, F::top_k_reverse_kl});
   if (key == "label_smoothing" || key == "z_loss") return function == F::cross_entropy;
-  if (key == "layer_mapping" || key == "positions") return is_hidden_term(function) || is_attention_term(function);
+  if (key == "layer_mapping") return (is_hidden_term(function) || is_attention_term(function)) && function != F::sae_features;
+  if (key == "positions") return is_hidden_term(function) || is_attention_term(function);
+  if (key == "relations") return function == F::minilm_value;
+  if (key == "relation_heads") return is_minilm_term(function);
+  if (key == "projector_learning_rate") return has_projectors(function);
+  if (key == "sae") return function == F::sae_features;
   return true;
 }
 

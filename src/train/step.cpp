@@ -101,7 +101,8 @@ std::pair<at::Tensor, at::Tensor> apply_gradients(const StepParts& parts, double
 
 std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update, double learning_rate) {
   const auto options = at::TensorOptions().dtype(at::kDouble).device(parts.device);
-  at::Tensor terms = at::zeros({static_cast<int64_t>(parts.objective.names().size())}, options);
+  const size_t num_values = parts.objective.names().size() + parts.objective.figure_names().size();
+  at::Tensor terms = at::zeros({static_cast<int64_t>(num_values)}, options);
   at::Tensor teacher_finite = at::ones({}, options);
   if (!accumulate(parts, update, terms, teacher_finite)) {
     parts.optimizer.zero_gradients();

@@ -177,6 +177,7 @@ void Trainer::deliver(Pending& pending) {
     event.loss += event.weighted.back().second;
   }
   figures += names.size();
+  for (const std::string& name : parts_.objective.figure_names()) event.figures.emplace_back(name, *figures++);
   if (parts_.measures_shares(event.step)) {
     for (size_t i = 0; i < names.size(); ++i)
       if (event.weights[i] != 0) event.gradient_shares.emplace_back(names[i], figures[i]);

@@ -7,7 +7,6 @@
 #include <ATen/autocast_mode.h>
 
 #include "distill/core/error.h"
-#include "distill/objective/feature_losses.h"
 
 #include "kernels/allocation_watch.h"
 #include "kernels/logits_twin.h"
@@ -131,7 +130,11 @@ TEST(Objective, TheMixOfAllTermsEqualsItsPlainTwin) {
       ((1 - at::cosine_similarity(projected("hidden_cosine.0-1", 0, true), pick(teacher.hidden_BTD.at(1), true))).sum() +
        (1 - at::cosine_similarity(projected("hidden_cosine.2-3", 2, true), pick(teacher.hidden_BTD.at(3), true))).sum()) /
           2 / tokens,
-      pick((plain.attention_BHTT.at(1).mean(1) - teacher.attention_BHTT.at(3).mean(1)).square(), false).sum() / kept,
+      pick((plain.attention_BHTT.at(1).mean(1) - teacher.attention_BHTT.at(3).mean(1)).square() *
+               batch.documents_BT.ge(0).unsqueeze(1),  // keys of padding do not count
+           false)
+              .sum() /
+          kept,
       twin_term({Divergence::kl}, s, t, labels) / kept};
   at::Tensor total = at::zeros({}, at::kDouble);
   for (size_t i = 0; i < kMix.size(); ++i) total = total + 4 * kMix[i].weight.from * expected[i];

@@ -1,6 +1,9 @@
 // Whole runs: normalisation over any split, exact resume, and that training learns.
 #include <gtest/gtest.h>
 
+#include <ATen/Context.h>
+#include <ATen/ops/randn.h>
+
 #include <cmath>
 
 #include "distill/cli/run_parts.h"
@@ -144,11 +147,13 @@ TEST_F(Runs, RecomputationChangesNoBit) {
   write_rows("train.jsonl", {20, 17, 35, 22, 31, 9});
   std::vector<std::string> models;
   for (const char* mode : {"none", "selective", "full"}) {
-    train(recipe(data_section(root_) +
-                     "objective: [{function: kl}, {function: hidden_mse, weight: 0.1}]\ntrain: {length: 4 steps, batch_size: 2, "
-                     "gradient_checkpointing: " +
-                     mode + "}\noutput: " + (root_ / mode).string(),
-                 {"student.dropout=0.2"}));
+    train(
+        recipe(data_section(root_) +
+                   "objective: [{function: kl}, {function: hidden_mse, weight: 0.1}, {function: attention_kl, layer_mapping: "
+                   "[[1, 2], [2, 3]]}, {function: minilm_value, relations: [q, k, v]}]\ntrain: {length: 4 steps, batch_size: 2, "
+                   "gradient_checkpointing: " +
+                   mode + "}\noutput: " + (root_ / mode).string(),
+               {"student.dropout=0.2"}));
     models.push_back(bytes_of_checkpoint(root_ / mode, "00000004", "model.safetensors"));
   }
   EXPECT_EQ(models[0], models[1]);
@@ -165,6 +170,69 @@ TEST_F(Runs, PackedRowsGiveTheLossOfPaddedRows) {
     losses.push_back(steps_of(root_ / name)[0]["loss"]);
   }
   EXPECT_NEAR(losses[0] / losses[1], 1, 1e-12);
+}
+
+// A sparse autoencoder over the teacher's 24 features, as SAELens writes it.
+void write_autoencoder(const fs::path& file) {
+  at::manual_seed(9);
+  write_safetensors(
+      file,
+      {{"W_enc", at::randn({24, 40})}, {"b_enc", at::randn({40})}, {"W_dec", at::randn({40, 24})}, {"b_dec", at::randn({24})}});
+}
+
+// Student 16 wide with 2 blocks, teacher 24 wide with 3.
+struct FeatureRun {
+  const char* name;
+  std::string term;
+};
+std::vector<FeatureRun> feature_runs(const fs::path& root) {
+  return {{"l1", "{function: hidden_l1, layer_mapping: learned, projector_learning_rate: 2e-2}"},
+          {"pkd", "{function: pkd, layer_mapping: learned}"},
+          {"gram", "{function: gram, layer_mapping: last}"},
+          {"maps", "{function: attention_mse, layer_mapping: [[1, 2]]}"},
+          {"attention", "{function: attention_kl, layer_mapping: [[1, 2]]}"},
+          {"minilm", "minilm_attention"},
+          {"relations", "{function: minilm_value, relations: [q, k, v], relation_heads: 4}"},
+          {"sae", "{function: sae_features, sae: {path: " + (root / "sae.safetensors").string() + ", layer: 2}}"}};
+}
+
+TEST_F(Runs, EveryFeatureTermIsLearnedAloneAndContinuesBitForBit) {
+  write_rows("train.jsonl", std::vector<int64_t>(16, 30));
+  write_autoencoder(root_ / "sae.safetensors");
+  for (const FeatureRun& one : feature_runs(root_)) {
+    const auto make = [&](const std::string& output) {
+      return recipe(data_section(root_) + "objective: [" + one.term +
+                    "]\noptimizer: {learning_rate: 1e-2}\ntrain: {length: 24 steps, batch_size: 4}\noutput: " +
+                    (root_ / (one.name + output)).string());
+    };
+    train(make("-whole"));
+    const std::vector<Json> whole = steps_of(root_ / (one.name + std::string("-whole")));
+    EXPECT_LT(whole.back()["loss"].get<double>(), 0.9 * whole.front()["loss"].get<double>()) << one.name;
+    TrainOptions half;
+    half.max_steps = 11;
+    train(make("-parts"), half);
+    train(make("-parts"));
+    const std::vector<Json> parts = steps_of(root_ / (one.name + std::string("-parts")));
+    ASSERT_EQ(parts.size(), whole.size());
+    for (size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(parts[i]["loss"], whole[i]["loss"]) << one.name << " step " << i + 1;
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"})
+      EXPECT_EQ(bytes_of_checkpoint(root_ / (one.name + std::string("-whole")), "00000024", file),
+                bytes_of_checkpoint(root_ / (one.name + std::string("-parts")), "00000024", file))
+          << one.name;
+  }
+  const std::vector<Json> sae = steps_of(root_ / "sae-whole");
+  EXPECT_GT(sae.back()["figures"]["sae_features.overlap"].get<double>(),
+            sae.front()["figures"]["sae_features.overlap"].get<double>());
+}
+
+TEST_F(Runs, AnAutoencoderOfTheWrongWidthLeavesNoRun) {
+  write_rows("train.jsonl", {20, 17, 25});
+  write_safetensors(root_ / "sae.safetensors", {{"W_enc", at::randn({25, 40})}});
+  EXPECT_THROW(train(recipe(data_section(root_) +
+                            "objective: [{function: sae_features, sae: {path: " + (root_ / "sae.safetensors").string() +
+                            ", layer: 2}}]\ntrain: {length: 4 steps}\noutput: " + (root_ / "run").string())),
+               InputError);
+  EXPECT_FALSE(fs::exists(root_ / "run"));
 }
 
 TEST_F(Runs, AStudentLearnsItsTeacher) {

@@ -36,7 +36,7 @@ struct StepParts {
   }
 };
 
-// Returns the figures of the update on the device, float64: raw terms..., shares in the gradient... (when its number,
+// Returns the figures of the update on the device, float64: raw terms..., figures..., shares in the gradient... (when its number,
 // update.index + 1, is one that measures them), grad_norm, 1 if the update was skipped, 1 if the
 // teacher's output was finite, the loss scale that was used. One tensor: reading an update's figures waits for the device once.
 // nullopt when a stop signal arrived between micro-batches: weights, moments and scale are untouched.
