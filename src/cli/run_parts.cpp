@@ -212,7 +212,9 @@ DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec
   return {vocabulary, positions, task, words};
 }
 
-ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
+ModelShape shape_of(const ModelSpec& spec) {
+  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
+}
 
 PreparedPlace prepared_place(const Recipe& recipe) {
   const bool automatic = recipe.data.prepared == "auto";
@@ -270,6 +272,10 @@ StreamOptions stream_options(const Recipe& recipe, at::Device device) {
   options.seed = static_cast<uint64_t>(recipe.train.seed);
   options.pin_memory = device.is_cuda();
   return options;
+}
+
+int64_t gradient_share_every(const TrainRecipe& recipe) {
+  return recipe.log_gradient_share ? std::max<int64_t>(1, static_cast<int64_t>(recipe.log_every.amount)) : 0;
 }
 
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates) {

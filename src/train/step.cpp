@@ -1,5 +1,6 @@
 #include "distill/train/step.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/all.h>
 #include <ATen/ops/cat.h>
@@ -7,6 +8,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "distill/core/random.h"
 #include "distill/core/stop.h"
@@ -37,6 +39,50 @@ void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const
       parts.objective.backward(from_student, from_teacher ? &*from_teacher : nullptr, batch, counts, parts.scaler.scale()));
 }
 
+// Gradients of all micro-batches, added up in the parameters; the raw terms. False when a stop signal arrived.
+bool accumulate(const StepParts& parts, const Update& update, at::Tensor& terms, at::Tensor& teacher_finite) {
+  ForwardOptions forward = parts.forward;
+  forward.train = true;
+  forward.noise_key = random_key({parts.seed, static_cast<uint64_t>(update.index)});
+  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens)};
+  for (const TokenBatch& batch : update.micro_batches) {
+    if (stop_signal() != 0) return false;
+    run_micro_batch(parts, batch, forward, counts, terms, teacher_finite);
+  }
+  return true;
+}
+
+at::Tensor dot(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  std::vector<at::Tensor> products;
+  for (size_t i = 0; i < a.size(); ++i) products.push_back((a[i] * b[i]).sum(at::kDouble));
+  return at::stack(products).sum();
+}
+
+// What each term does along the whole gradient: <gradient of the term, gradient> / <gradient, gradient>; the shares add up to
+// one, and a term that pulls the other way has a negative one. The update is run once more for every term, with its gradient
+// beside the whole one.
+at::Tensor gradient_shares(const StepParts& parts, const Update& update, const at::Tensor& whole_terms) {
+  const at::NoGradGuard no_grad;
+  const std::vector<double> weights = parts.objective.weights();
+  const std::vector<at::Tensor> whole = parts.optimizer.gradients();
+  const at::Tensor square = dot(whole, whole);
+  at::Tensor shares = at::zeros({static_cast<int64_t>(weights.size())}, square.options());
+  at::Tensor terms = at::zeros_like(whole_terms), teacher_finite = at::ones({}, square.options());
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] == 0) continue;
+    parts.optimizer.set_gradients({});
+    parts.objective.select(i);
+    {
+      const at::AutoGradMode with_grad(true);
+      accumulate(parts, update, terms, teacher_finite);
+    }
+    shares[static_cast<int64_t>(i)].copy_(dot(parts.optimizer.gradients(), whole) / square);
+  }
+  parts.objective.select(std::nullopt);
+  parts.optimizer.set_gradients(whole);
+  return shares;
+}
+
 // Unscale once, clip, step, update the scale. Returns {grad_norm, skipped}.
 std::pair<at::Tensor, at::Tensor> apply_gradients(const StepParts& parts, double learning_rate) {
   const at::NoGradGuard no_grad;
@@ -55,19 +101,14 @@ std::pair<at::Tensor, at::Tensor> apply_gradients(const StepParts& parts, double
 
 std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update, double learning_rate) {
   const auto options = at::TensorOptions().dtype(at::kDouble).device(parts.device);
-  at::Tensor terms = at::zeros({static_cast<int64_t>(parts.objective.names().size())}, options);
+  const size_t num_values = parts.objective.names().size() + parts.objective.figure_names().size();
+  at::Tensor terms = at::zeros({static_cast<int64_t>(num_values)}, options);
   at::Tensor teacher_finite = at::ones({}, options);
-  ForwardOptions forward = parts.forward;
-  forward.train = true;
-  forward.noise_key = random_key({parts.seed, static_cast<uint64_t>(update.index)});
-  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens)};
-  for (const TokenBatch& batch : update.micro_batches) {
-    if (stop_signal() != 0) {
-      parts.optimizer.zero_gradients();
-      return std::nullopt;
-    }
-    run_micro_batch(parts, batch, forward, counts, terms, teacher_finite);
+  if (!accumulate(parts, update, terms, teacher_finite)) {
+    parts.optimizer.zero_gradients();
+    return std::nullopt;
   }
+  if (parts.measures_shares(update.index + 1)) terms = at::cat({terms, gradient_shares(parts, update, terms)});
   const at::Tensor& scale = parts.scaler.scale();
   const at::Tensor scale_used = scale.defined() ? scale.to(at::kDouble).clone() : at::ones({}, options);
   const auto [norm, skipped] = apply_gradients(parts, learning_rate);

@@ -112,6 +112,8 @@ bool Trainer::step() {
   look_at_teacher(update);
   StepEvent event;
   event.learning_rate = learning_rate(schedule_, state_.update + 1);
+  parts_.objective.start_update(state_.update + 1, options_.total_updates);
+  event.weights = parts_.objective.weights();
   const std::optional<at::Tensor> values = run_step(parts_, update, event.learning_rate);
   if (!values) {
     stream_.seek(state_.update);
@@ -168,12 +170,19 @@ void Trainer::deliver(Pending& pending) {
   const double* figures = values.const_data_ptr<double>();
   StepEvent& event = pending.event;
   const std::vector<std::string>& names = parts_.objective.names();
-  const std::vector<double>& weights = parts_.objective.weights();
   for (size_t i = 0; i < names.size(); ++i) {
+    if (event.weights[i] == 0) continue;
     event.terms.emplace_back(names[i], figures[i]);
-    event.loss += weights[i] * figures[i];
+    event.weighted.emplace_back(names[i], event.weights[i] * figures[i]);
+    event.loss += event.weighted.back().second;
   }
   figures += names.size();
+  for (const std::string& name : parts_.objective.figure_names()) event.figures.emplace_back(name, *figures++);
+  if (parts_.measures_shares(event.step)) {
+    for (size_t i = 0; i < names.size(); ++i)
+      if (event.weights[i] != 0) event.gradient_shares.emplace_back(names[i], figures[i]);
+    figures += names.size();
+  }
   event.grad_norm = figures[0];
   event.skipped = figures[1] != 0;
   const bool teacher_finite = figures[2] != 0;

@@ -29,10 +29,15 @@ struct StepParts {
   double max_grad_norm = 0;  // 0 = no clipping
   uint64_t seed = 0;
   at::Device device = at::kCPU;
+  int64_t gradient_share_every = 0;  // updates between two measurements of the terms' shares in the gradient; 0 = never
   BatchCopies copies = BatchCopies(device);
+  bool measures_shares(int64_t update) const {
+    return gradient_share_every > 0 && (update == 1 || update % gradient_share_every == 0);
+  }
 };
 
-// Returns the figures of the update on the device, float64: raw terms..., grad_norm, 1 if the update was skipped, 1 if the
+// Returns the figures of the update on the device, float64: raw terms..., figures..., shares in the gradient... (when its number,
+// update.index + 1, is one that measures them), grad_norm, 1 if the update was skipped, 1 if the
 // teacher's output was finite, the loss scale that was used. One tensor: reading an update's figures waits for the device once.
 // nullopt when a stop signal arrived between micro-batches: weights, moments and scale are untouched.
 std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update, double learning_rate);
