@@ -79,7 +79,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                         forward_options(recipe, student.spec()),
                         recipe.optimizer.max_grad_norm.value.value_or(0),
                         seed,
-                        device};
+                        device,
+                        gradient_share_every(recipe.train)};
   Trainer trainer(parts, stream, schedule, trainer_options(recipe, options, *rows, total_updates), run, {&log_file, &progress},
                   eval_rows ? std::function<EvalEvent()>(evaluate_now) : nullptr);
   const bool resumed = trainer.resume();

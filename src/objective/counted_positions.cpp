@@ -44,7 +44,8 @@ std::vector<Stretch> stretches_of_rows(const TokenBatch& batch) {
 }  // namespace
 
 CountedPositions counted_positions(const TokenBatch& batch, bool all) {
-  if (batch.document_lengths.size() != static_cast<size_t>(batch.rows())) throw Bug("a batch without the lengths of its documents");
+  if (batch.document_lengths.size() != static_cast<size_t>(batch.rows()))
+    throw Bug("a batch without the lengths of its documents");
   CountedPositions positions;
   positions.here = all ? batch.num_tokens : batch.num_kept;
   positions.documents_BT = batch.documents_BT;

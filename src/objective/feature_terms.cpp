@@ -150,8 +150,7 @@ void FeatureTerms::add_projector(Term& term, std::pair<int64_t, int64_t> layers,
   if (student_.hidden_size == teacher_.hidden_size) return;
   projector = make_projector(teacher_.hidden_size, student_.hidden_size, layers, options_.seed,
                              at::TensorOptions().dtype(options_.master_dtype).device(options_.device));
-  parameters_.push_back(
-      {"projector." + term.name + "." + where + ".weight", projector, /*matrix=*/true});
+  parameters_.push_back({"projector." + term.name + "." + where + ".weight", projector, /*matrix=*/true});
   if (term.recipe.projector_learning_rate) peak_rates_[parameters_.back().name] = *term.recipe.projector_learning_rate;
 }
 
@@ -263,6 +262,7 @@ at::Tensor FeatureTerms::total(const Answers& answers, const TokenBatch& batch, 
   std::optional<CountedPositions> kept, all;
   at::Tensor total;
   for (const Term& term : terms_) {
+    if (weights.at(term.index) == 0) continue;
     const bool every = counts_all(term), whole_rows = term.facts->signal == Signal::embedding;
     std::optional<CountedPositions>& positions = every ? all : kept;
     if (!whole_rows && !positions) positions = counted_positions(batch, every);

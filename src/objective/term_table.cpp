@@ -8,7 +8,16 @@ namespace {
 const TermFacts kTerms[] = {
     {TermFunction::kl, Signal::logits, Divergence::kl},
     {TermFunction::reverse_kl, Signal::logits, Divergence::reverse_kl},
+    {TermFunction::symmetric_kl, Signal::logits, Divergence::symmetric_kl},
     {TermFunction::jsd, Signal::logits, Divergence::jsd},
+    {TermFunction::skew_kl, Signal::logits, Divergence::skew_kl},
+    {TermFunction::skew_reverse_kl, Signal::logits, Divergence::skew_reverse_kl},
+    {TermFunction::adaptive_kl, Signal::logits, Divergence::adaptive_kl},
+    {TermFunction::tvd, Signal::logits, Divergence::tvd},
+    {TermFunction::logit_mse, Signal::logits, Divergence::logit_mse},
+    {TermFunction::top_k_kl, Signal::logits, Divergence::top_k_kl},
+    {TermFunction::top_k_reverse_kl, Signal::logits, Divergence::top_k_reverse_kl},
+    {TermFunction::uld, Signal::logits, Divergence::uld},
     {TermFunction::cross_entropy, Signal::logits, Divergence::cross_entropy},
     {TermFunction::hidden_mse, Signal::hidden, {}, hidden_mse_sum},
     {TermFunction::hidden_cosine, Signal::hidden, {}, hidden_cosine_sum},
@@ -33,9 +42,16 @@ const TermFacts* find_term(TermFunction function) {
 }
 
 Divergence divergence_of(const TermFacts& facts, const TermRecipe& recipe) {
-  if (facts.divergence != Divergence::jsd) return facts.divergence;
-  if (recipe.beta == 0) return Divergence::kl;
-  return recipe.beta == 1 ? Divergence::reverse_kl : Divergence::jsd;
+  switch (facts.divergence) {
+    case Divergence::jsd:
+      return recipe.beta == 0 ? Divergence::kl : recipe.beta == 1 ? Divergence::reverse_kl : Divergence::jsd;
+    case Divergence::skew_kl:
+      return recipe.alpha == 0 ? Divergence::kl : Divergence::skew_kl;
+    case Divergence::skew_reverse_kl:
+      return recipe.alpha == 0 ? Divergence::reverse_kl : Divergence::skew_reverse_kl;
+    default:
+      return facts.divergence;
+  }
 }
 
 }  // namespace distill

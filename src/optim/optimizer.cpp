@@ -53,6 +53,11 @@ std::vector<at::Tensor> Optimizer::gradients() const {
   return gradients;
 }
 
+void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    parameters_[i].tensor.mutable_grad() = gradients.empty() ? at::Tensor() : gradients.at(i);
+}
+
 void Optimizer::zero_gradients() {
   const at::NoGradGuard no_grad;
   for (const NamedTensor& parameter : parameters_)

@@ -301,6 +301,30 @@ class FieldReader {
     read(node, path, info, into.rate);
   }
 
+  void read(const YamlNode& node, const std::string& path, const FieldInfo& info, Ramp& into) {
+    if (node.kind != Kind::map) {
+      double value = into.from;
+      read(node, path, info, value);
+      into = value;
+      return;
+    }
+    const std::vector<std::string> known = {"from", "to", "over"};
+    bool all_known = true;
+    for (const YamlEntry& entry : node.entries) {
+      if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+      all_known = false;
+      refuse_unknown(entry, path, known);
+    }
+    if (!all_known) return;
+    for (const std::string& key : known)
+      if (!node.find(key))
+        return complain(node, path, "`from`, `to` and `over`", "For example `{from: 1, to: 0.1, over: 50%}`, or one number.");
+    read(node.find("from")->value, join_path(path, "from"), info, into.from);
+    read(node.find("to")->value, join_path(path, "to"), info, into.to);
+    const FieldInfo over = FieldInfo{"over", ""}.units({Unit::steps, Unit::percent}).above(0);
+    read(node.find("over")->value, join_path(path, "over"), over, into.over);
+  }
+
   void read(const YamlNode& node, const std::string& path, const FieldInfo& /*info*/, LayerMapping& into) {
     constexpr std::pair<const char*, LayerRule> kWords[] = {
         {"uniform", LayerRule::uniform}, {"last", LayerRule::last}, {"all", LayerRule::all}, {"learned", LayerRule::learned}};

@@ -162,6 +162,16 @@ class SchemaWriter {
   static Json of(const DropoutRecipe& /*value*/, const FieldInfo& info) {
     return {{"anyOf", {ranged("number", info), Json{{"const", "config"}}}}};
   }
+  static Json of(const Ramp& /*value*/, const FieldInfo& info) {
+    const FieldInfo over = FieldInfo{"over", ""}.units({Unit::steps, Unit::percent});
+    const Json number = ranged("number", info);
+    const Json members{{"from", number}, {"to", number}, {"over", of(Duration{}, over)}};
+    return {{"anyOf",
+             {number, Json{{"type", "object"},
+                           {"properties", members},
+                           {"required", {"from", "to", "over"}},
+                           {"additionalProperties", false}}}}};
+  }
   static Json of(const LayerMapping& /*value*/, const FieldInfo& /*info*/) {
     const Json layer{{"type", "integer"}, {"minimum", 0}};
     const Json pair{{"type", "array"}, {"items", layer}, {"minItems", 2}, {"maxItems", 2}};
@@ -184,6 +194,7 @@ class SchemaWriter {
     for (const E value : values) schema["default"].push_back(std::string(enum_name(value)));
   }
   static void add_default(Json& schema, const DropoutRecipe& value) { schema["default"] = value.rate; }
+  static void add_default(Json& schema, const Ramp& value) { schema["default"] = value.from; }
   static void add_default(Json& schema, const LayerMapping& value) { schema["default"] = yaml_text(value); }
   static void add_default(Json& schema, const Duration& value) {
     if (value.unit != Unit::none) schema["default"] = to_string(value);

@@ -111,11 +111,11 @@ void objective_has_terms(const Checked& c) {
   if (!c.is_good("objective")) return;
   const auto& terms = c.recipe.objective;
   if (terms.empty()) return c.refuse("objective", "at least one term", "an empty list", "Add one, for example `{function: kl}`.");
-  const bool all_zero = std::all_of(terms.begin(), terms.end(), [](const TermRecipe& term) { return term.weight == 0; });
+  const bool all_zero = std::all_of(terms.begin(), terms.end(), [](const TermRecipe& term) { return term.weight.is_always(0); });
   if (all_zero)
     return c.refuse("objective", "a term with a weight above 0", "only weights of 0", "Give one term a weight, for example 1.");
   for (size_t i = 0; i < terms.size(); ++i)
-    if (terms[i].weight == 0)
+    if (terms[i].weight.is_always(0))
       c.warn(term_path(i) + ".weight", "a weight above 0", "0",
              "The term is neither computed nor logged; give it a weight, or remove it.");
 }

@@ -102,8 +102,9 @@ void LogFile::on_start(const StartEvent& event) {
 
 void LogFile::on_step(const StepEvent& event) {
   Line line("step");
-  line.add("step", event.step).add("loss", event.loss).add("terms", object(event.terms));
+  line.add("step", event.step).add("loss", event.loss).add("terms", object(event.terms)).add("weighted", object(event.weighted));
   if (!event.figures.empty()) line.add("figures", object(event.figures));
+  if (!event.gradient_shares.empty()) line.add("gradient_share", object(event.gradient_shares));
   parts_->write(line.add("learning_rate", event.learning_rate)
                     .add("grad_norm", event.grad_norm)
                     .add("tokens", event.tokens)

@@ -46,11 +46,19 @@ SaeRecipe random_autoencoder(Dice& dice) {
 TermRecipe random_term(Dice& dice, size_t index) {
   TermRecipe term;
   term.function = dice.one_of({TermFunction::kl, TermFunction::reverse_kl, TermFunction::jsd, TermFunction::cross_entropy,
+                               TermFunction::symmetric_kl, TermFunction::skew_kl, TermFunction::top_k_kl, TermFunction::uld,
                                TermFunction::hidden_mse, TermFunction::hidden_cosine, TermFunction::attention_mse,
                                TermFunction::minilm_value, TermFunction::minilm_attention, TermFunction::sae_features});
   term.name = dice.coin() ? "" : "term" + std::to_string(index);
   term.weight = dice.number() + 1e-3;
+  if (dice.coin()) term.weight = Ramp(dice.number(), dice.number(), dice.coin() ? percent(25) : steps(10));
   if (term.reads("temperature")) term.temperature = dice.number() * 4 + 1e-6;
+  if (term.reads("temperature") && dice.coin()) term.temperature.to = 2, term.temperature.over = steps(7);
+  if (term.reads("alpha")) term.alpha = dice.number() * 0.9;
+  if (term.reads("ratio")) term.ratio = dice.number();
+  if (term.reads("top_k")) term.top_k = dice.whole(1, 999);
+  if (term.reads("z_loss")) term.z_loss = dice.number();
+  if (term.reads("label_smoothing")) term.label_smoothing = dice.number() * 0.9;
   if (term.reads("t_squared")) term.t_squared = dice.coin();
   if (term.reads("beta")) term.beta = dice.number();
   if (term.reads("positions")) term.positions = dice.one_of({Positions::automatic, Positions::kept, Positions::all});

@@ -86,6 +86,17 @@ TEST(RecipeProblems, RulesBetweenValues) {
       {{"objective=[{function: hidden_mse, temperature: 2}]"}, {"`hidden_mse` does not use it"}},
       {{"objective=[{function: kl, temperature: 0}]"}, {"above 0"}},
       {{"objective=[{function: jsd, beta: 1.5}]"}, {"at least 0 and at most 1"}},
+      {{"objective=[{function: skew_kl, alpha: 1}]"}, {"objective.0.alpha", "below 1"}},
+      {{"objective=[{function: symmetric_kl, ratio: -0.1}]"}, {"objective.0.ratio", "at least 0"}},
+      {{"objective=[{function: top_k_kl, top_k: 0}]"}, {"objective.0.top_k", "at least 1"}},
+      {{"objective=[{function: kl, top_k: 5}]"}, {"`kl` does not use it"}},
+      {{"objective=[{function: tvd, t_squared: true}]"}, {"`tvd` does not use it"}},
+      {{"objective=[{function: cross_entropy, label_smoothing: 1}]"}, {"below 1"}},
+      {{"objective=[{function: kl, weight: {from: 1, to: 2}}]"}, {"objective.0.weight", "`from`, `to` and `over`"}},
+      {{"objective=[{function: kl, weight: {from: 1, to: -2, over: 50%}}]"}, {"objective.0.weight.to", "at least 0"}},
+      {{"objective=[{function: kl, temperature: {from: 0, to: 2, over: 50%}}]"}, {"objective.0.temperature.from", "above 0"}},
+      {{"objective=[{function: kl, weight: {from: 1, to: 2, over: 3}}]"}, {"objective.0.weight.over", "`3 steps`"}},
+      {{"objective=[{function: kl, weight: {from: 1, too: 2, over: 50%}}]"}, {"objective.0.weight.too", "`to`"}},
       {{"objective=[{function: kl, weight: .inf}]"}, {"finite"}},
       {{"objective=[{function: kl, name: a}, {function: jsd, name: a}]"}, {"objective.1.name", "`a` a second time"}},
       {{"objective=[{function: jsd, name: kl}, kl]"}, {"objective.1.function", "`kl` a second time"}},
@@ -163,7 +174,6 @@ TEST(RecipeProblems, WhatComesLaterIsRefusedByName) {
       {"student.lora={rank: 4}", "`student.lora`, which is not available yet"},
       {"train.batch_size=auto", "`auto`, which is not available yet"},
       {"optimizer.name=lion", "`lion`, which is not available yet"},
-      {"objective.0.function=uld", "`uld`, which is not available yet"},
   };
   for (const auto& [text, words] : kCases) {
     const auto problems = problems_of(kGood, {text});

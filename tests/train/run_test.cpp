@@ -80,6 +80,69 @@ TEST_F(Runs, TwentyStepsEqualTenAndResumeAndTenBitForBit) {
     EXPECT_EQ(bytes_of_checkpoint(root_ / "straight", "00000020", file), bytes_of_checkpoint(root_ / "broken", "00000020", file));
 }
 
+TEST_F(Runs, EveryLogitsTermTeaches) {
+  write_rows("train.jsonl", {40, 37, 25, 42, 31, 29, 52, 23});
+  for (const char* term : {"kl", "reverse_kl", "symmetric_kl", "jsd", "skew_kl", "skew_reverse_kl", "adaptive_kl", "tvd",
+                           "logit_mse", "{function: top_k_kl, top_k: 5}", "{function: top_k_reverse_kl, top_k: 5}", "uld",
+                           "{function: cross_entropy, label_smoothing: 0.1, z_loss: 1e-4}"}) {
+    train(recipe(data_section(root_) + "objective: [" + term +
+                 "]\noptimizer: {learning_rate: 1e-2}\ntrain: {length: 30 steps, batch_size: 8}\noutput: " +
+                 (root_ / "teach").string()),
+          {.fresh = true});
+    const std::vector<Json> steps = steps_of(root_ / "teach");
+    ASSERT_EQ(steps.size(), 30u);
+    EXPECT_LT(steps.back()["loss"].get<double>(), 0.9 * steps.front()["loss"].get<double>()) << term;
+  }
+}
+
+TEST_F(Runs, SharesOfTheGradientAddUpAndChangeNoBit) {
+  write_rows("train.jsonl", {9, 17, 5, 2, 31, 9, 2, 23, 40, 2, 3, 8, 12, 2, 19, 6});
+  const auto make = [&](const std::string& name, const std::string& shares) {
+    return recipe(data_section(root_) + kAllTerms + "train: {length: 6 steps, batch_size: 1, gradient_accumulation_steps: 2" +
+                      ", log_every: 2 steps, log_gradient_share: " + shares + "}\noutput: " + (root_ / name).string(),
+                  {"student.dropout=0.1"});
+  };
+  train(make("with", "true"));
+  train(make("without", "false"));
+  EXPECT_EQ(bytes_of_checkpoint(root_ / "with", "00000006", "model.safetensors"),
+            bytes_of_checkpoint(root_ / "without", "00000006", "model.safetensors"));
+  const std::vector<Json> steps = steps_of(root_ / "with");
+  for (const Json& step : steps) {
+    EXPECT_EQ(step.contains("gradient_share"), step["step"] == 1 || step["step"].get<int>() % 2 == 0);
+    double loss = 0;
+    for (const auto& [name, value] : step["weighted"].items()) loss += value.get<double>();
+    EXPECT_NEAR(loss, step["loss"].get<double>(), 1e-12);
+    if (!step.contains("gradient_share")) continue;
+    double sum = 0;
+    for (const auto& [name, value] : step["gradient_share"].items()) sum += value.get<double>();
+    EXPECT_EQ(step["gradient_share"].size(), 4u);
+    EXPECT_NEAR(sum, 1, 1e-4);
+  }
+}
+
+TEST_F(Runs, WeightsThatMoveSurviveAResume) {
+  write_rows("train.jsonl", {9, 17, 5, 2, 31, 9, 2, 23, 40, 2, 3, 8, 12, 2, 19, 6});
+  const auto make = [&](const std::string& name) {
+    return recipe(
+        data_section(root_) +
+        "objective:\n  - {function: kl, weight: {from: 1, to: 0, over: 6 steps}, temperature: {from: 4, to: 1, over: 100%}}\n"
+        "  - {function: cross_entropy, weight: {from: 0, to: 1, over: 50%}}\n"
+        "train: {length: 12 steps, batch_size: 2}\noutput: " +
+        (root_ / name).string());
+  };
+  train(make("straight"));
+  TrainOptions five;
+  five.max_steps = 5;
+  train(make("broken"), five);
+  train(make("broken"));
+  EXPECT_EQ(bytes_of_checkpoint(root_ / "straight", "00000012", "model.safetensors"),
+            bytes_of_checkpoint(root_ / "broken", "00000012", "model.safetensors"));
+  const std::vector<Json> steps = steps_of(root_ / "straight");
+  EXPECT_FALSE(steps[0]["terms"].contains("cross_entropy")) << "its weight is 0";
+  EXPECT_NEAR(steps[3]["weighted"]["kl"].get<double>() / steps[3]["terms"]["kl"].get<double>(), 0.5, 1e-12);
+  EXPECT_FALSE(steps[7]["terms"].contains("kl"));
+}
+
 TEST_F(Runs, RecomputationChangesNoBit) {
   write_rows("train.jsonl", {20, 17, 35, 22, 31, 9});
   std::vector<std::string> models;

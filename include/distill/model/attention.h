@@ -51,7 +51,4 @@ struct EagerAttention {
 };
 EagerAttention eager_attention(const Heads& heads, const ForwardPass& pass, const Attention& facts);
 
-// For attention_choices().
-void note_attention(const std::string& choice, const at::Tensor& q_BHTK, int64_t num_kv_heads, const char* mask);
-
 }  // namespace distill

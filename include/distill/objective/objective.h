@@ -56,7 +56,12 @@ class Objective {
   const Needs& student_needs() const;
   const Needs& teacher_needs() const;             // empty: no teacher is read
   const std::vector<std::string>& names() const;  // of the terms in the log, in recipe order
-  const std::vector<double>& weights() const;
+  // Weights and temperatures that move take their values of update `update` (counted from 1) of `total_updates`. A pure function
+  // of both: nothing of it is state. A new objective stands at the first of one.
+  void start_update(int64_t update, int64_t total_updates);
+  // Leaves all terms but one out until the next call; nullopt: all of them again.
+  void select(std::optional<size_t> term);
+  const std::vector<double>& weights() const;  // of this update; 0: the term is not computed
   // Figures beside the terms, which are logged and not minimised: `<term>.overlap` of sae_features.
   const std::vector<std::string>& figure_names() const;
   // What is trained here, float32 master: projectors [D_teacher, D_student] `projector.<term>.<student layer>-<teacher

@@ -22,12 +22,12 @@ struct TermFacts {
   AttentionDistance distance = AttentionDistance::squared;                 // attention terms
 
   bool reads_hidden_states() const { return signal == Signal::hidden || signal == Signal::gram || signal == Signal::autoencoder; }
-  bool reads_teacher() const { return signal != Signal::logits || distill::reads_teacher(divergence); }
+  bool reads_teacher() const { return signal != Signal::logits || divergence != Divergence::cross_entropy; }
 };
 
 // Null for a function that is not available yet.
 const TermFacts* find_term(TermFunction function);
-// The row kernel's function for this term: jsd at its ends is exactly kl and reverse_kl.
+// The row kernel's function for this term: jsd and the skew terms at their ends are exactly kl and reverse_kl.
 Divergence divergence_of(const TermFacts& facts, const TermRecipe& recipe);
 
 }  // namespace distill

@@ -23,6 +23,8 @@ class Optimizer {
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
   // The gradients in parameter order; a parameter that got none in this update counts as zero.
   std::vector<at::Tensor> gradients() const;
+  // Puts other tensors in place of the gradients, in parameter order; none: the next backward makes new ones.
+  void set_gradients(const std::vector<at::Tensor>& gradients);
   void zero_gradients();
   // One update with the parameters' gradients. `found_inf` (float32 scalar): where it is 1, no bit of weights or moments moves.
   void step(double learning_rate, const at::Tensor& found_inf);

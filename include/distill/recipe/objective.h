@@ -134,11 +134,15 @@ struct SaeRecipe {
 struct TermRecipe {
   TermFunction function = TermFunction::kl;
   std::string name;  // in the log; default: the function, then kl_2, kl_3 for repetitions
-  double weight = 1;
-  double temperature = 1;  // divides both logits
-  bool t_squared = true;   // multiplies value and gradient by temperature squared
-  double beta = 0.5;       // jsd
-  double alpha = 0.1;      // skew_kl, skew_reverse_kl
+  Ramp weight = 1;
+  Ramp temperature = 1;        // divides both logits
+  bool t_squared = true;       // multiplies value and gradient by temperature squared
+  double beta = 0.5;           // jsd
+  double alpha = 0.1;          // skew_kl, skew_reverse_kl
+  double ratio = 0.5;          // symmetric_kl
+  int64_t top_k = 64;          // top_k_kl, top_k_reverse_kl
+  double label_smoothing = 0;  // cross_entropy
+  double z_loss = 0;           // cross_entropy
   LayerMapping layer_mapping;
   Positions positions = Positions::automatic;
   std::vector<Relation> relations = {Relation::v};
@@ -155,7 +159,13 @@ struct TermRecipe {
   static void fields(Visit& v) {
     v(&TermRecipe::function, "function",
       "what is minimised, as a sum over kept tokens divided by the kept tokens of the whole update. kl: KL(teacher || student); "
-      "reverse_kl: KL(student || teacher); jsd: beta*KL(T || M) + (1-beta)*KL(S || M) with M = beta*T + (1-beta)*S; "
+      "reverse_kl: KL(student || teacher); symmetric_kl: ratio*kl + (1-ratio)*reverse_kl; jsd: beta*KL(T || M) + "
+      "(1-beta)*KL(S || M) with M = beta*T + (1-beta)*S; skew_kl: KL(T || alpha*T + (1-alpha)*S); skew_reverse_kl: "
+      "KL(S || alpha*S + (1-alpha)*T); adaptive_kl: kl and reverse_kl by the distance of both sides over the head (the teacher's "
+      "most probable half) and the tail; tvd: half the L1 distance; logit_mse: mean over the vocabulary of the squared "
+      "difference "
+      "of the logits; top_k_kl, top_k_reverse_kl: the teacher's top_k entries, and the rest as one; uld: L1 distance of the "
+      "probabilities, each side sorted on its own, so that vocabularies may differ; "
       "cross_entropy: the labels, without the teacher; hidden_mse: mean over features; hidden_cosine: 1 - cosine; "
       "hidden_l1: |s - t|, mean over features; pkd: squared distance of rows scaled to length 1; gram: squared difference of the "
       "cosines between a position and the others of its document, mean over these; attention_mse: squared distance of attention "
@@ -163,17 +173,49 @@ struct TermRecipe {
       "same of the last layer, or of relation_heads; minilm_value: KL of relations between values (or queries, keys), mean "
       "over heads; sae_features: squared difference of a sparse autoencoder's features, mean over features; for the task "
       "embedding: embedding_mse, mean over features, and embedding_cosine, 1 - cosine, of the rows' vectors")
-        .only({"kl", "reverse_kl", "jsd", "cross_entropy", "hidden_mse", "hidden_cosine", "hidden_l1", "pkd", "gram",
-               "attention_mse", "attention_kl", "minilm_attention", "minilm_value", "sae_features", "embedding_mse",
+        .only({"kl",
+               "reverse_kl",
+               "symmetric_kl",
+               "jsd",
+               "skew_kl",
+               "skew_reverse_kl",
+               "adaptive_kl",
+               "tvd",
+               "logit_mse",
+               "top_k_kl",
+               "top_k_reverse_kl",
+               "uld",
+               "cross_entropy",
+               "hidden_mse",
+               "hidden_cosine",
+               "hidden_l1",
+               "pkd",
+               "gram",
+               "attention_mse",
+               "attention_kl",
+               "minilm_attention",
+               "minilm_value",
+               "sae_features",
+               "embedding_mse",
                "embedding_cosine"});
     v(&TermRecipe::name, "name", "the term's name in the log; default: the function, then kl_2, kl_3 for repetitions");
-    v(&TermRecipe::weight, "weight", "factor of the term in the total, as written").min(0);
-    v(&TermRecipe::temperature, "temperature", "divides teacher's and student's logits (logits terms, not cross_entropy)")
+    v(&TermRecipe::weight, "weight",
+      "factor of the term in the total, as written; may move: {from: 1, to: 0.1, over: 50%}. 0: the term is left out")
+        .min(0);
+    v(&TermRecipe::temperature, "temperature",
+      "divides teacher's and student's logits (logits terms, not cross_entropy); may move as the weight does")
         .above(0);
     v(&TermRecipe::t_squared, "t_squared",
       "multiply value and gradient by the squared temperature (logits terms, not cross_entropy, tvd, uld)");
+    v(&TermRecipe::ratio, "ratio", "symmetric_kl: share of kl; the rest is reverse_kl").min(0).max(1);
+    v(&TermRecipe::top_k, "top_k", "top_k terms: the teacher's entries that are compared one by one").min(1).max(1 << 24);
+    v(&TermRecipe::label_smoothing, "label_smoothing", "cross_entropy: share of the label that is spread over the vocabulary")
+        .min(0)
+        .below(1);
+    v(&TermRecipe::z_loss, "z_loss", "cross_entropy: adds this times the squared log of the sum of exponentials of the logits")
+        .min(0);
     v(&TermRecipe::beta, "beta", "jsd: share of the teacher in the mixture; 0 is kl, 1 is reverse_kl").min(0).max(1);
-    v(&TermRecipe::alpha, "alpha", "skew terms: share of the other side in the mixture").min(0).max(1);
+    v(&TermRecipe::alpha, "alpha", "skew terms: share of the first side in the mixture; 0 is kl or reverse_kl").min(0).below(1);
     v(&TermRecipe::layer_mapping, "layer_mapping",
       "hidden and attention terms: uniform (evenly spread), last (default of the minilm terms), all (equal depths), learned (of "
       "hidden states: each student layer follows a trained mix of all teacher layers), or [[student, teacher], ...]. Hidden "

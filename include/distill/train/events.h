@@ -29,6 +29,9 @@ struct StepEvent {
   double loss = 0;                                      // sum of weight * term
   std::vector<std::pair<std::string, double>> terms;    // raw, per kept token; those of weight 0 are left out
   std::vector<std::pair<std::string, double>> figures;  // beside the terms, not minimised
+  std::vector<double> weights;  // of all terms in this update; those of weight 0 are left out of the others
+  std::vector<std::pair<std::string, double>> weighted;         // weight * term
+  std::vector<std::pair<std::string, double>> gradient_shares;  // of the terms; they add up to 1; empty when not asked for
   double learning_rate = 0;
   double grad_norm = 0;          // before clipping, after unscaling
   int64_t tokens = 0;            // kept; rows when a row is one sample
