@@ -216,6 +216,18 @@ ModelShape shape_of(const ModelSpec& spec) {
   return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
 }
 
+Objective make_objective(const LoadedRecipe& loaded, const Recipe& recipe, const ModelSpec& student,
+                         const std::optional<ModelSpec>& teacher, const ObjectiveOptions& options) {
+  try {
+    return {recipe.objective, shape_of(student), teacher ? std::optional(shape_of(*teacher)) : std::nullopt, options};
+  } catch (const RecipeError& error) {
+    std::vector<Complaint> complaints;
+    for (const Complaint& one : error.complaints())
+      complaints.push_back(loaded.complaint(one.where, one.expected, one.found, one.advice));
+    throw RecipeError(std::move(complaints));
+  }
+}
+
 PreparedPlace prepared_place(const Recipe& recipe) {
   const bool automatic = recipe.data.prepared == "auto";
   if (recipe.data.prepared == "none" || (automatic && recipe.output.empty())) return {};

@@ -57,6 +57,9 @@ int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, co
 DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
                        const TaskRules& task, const ChatWords& words);
 ModelShape shape_of(const ModelSpec& spec);
+// RecipeError, with the places of the keys, for terms that do not fit the models. `recipe` is `loaded` with local models.
+Objective make_objective(const LoadedRecipe& loaded, const Recipe& recipe, const ModelSpec& student,
+                         const std::optional<ModelSpec>& teacher, const ObjectiveOptions& options);
 
 // Where data.prepared keeps tokenised rows.
 PreparedPlace prepared_place(const Recipe& recipe);
