@@ -218,7 +218,9 @@ DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec
   return {vocabulary, positions, task, words, tokenizer.problem};
 }
 
-ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
+ModelShape shape_of(const ModelSpec& spec) {
+  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
+}
 
 PreparedPlace prepared_place(const Recipe& recipe) {
   const bool automatic = recipe.data.prepared == "auto";
@@ -278,6 +280,10 @@ StreamOptions stream_options(const Recipe& recipe, at::Device device) {
   return options;
 }
 
+int64_t gradient_share_every(const TrainRecipe& recipe) {
+  return recipe.log_gradient_share ? std::max<int64_t>(1, static_cast<int64_t>(recipe.log_every.amount)) : 0;
+}
+
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates) {
   TrainerOptions result;
   result.total_updates = total_updates;
@@ -286,7 +292,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
   if (recipe.train.evaluate_every) result.evaluate_every = static_cast<int64_t>(recipe.train.evaluate_every->amount);
   result.save_every = recipe.train.save_every;
   result.keep_checkpoints = recipe.train.keep_checkpoints;
-  result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
+  result.most_pending = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
   result.allow_other_data = options.allow_recipe_change;
   result.data_fingerprint = std::to_string(fingerprint_of(rows));
   return result;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "distill/checkpoint/open.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/task.h"
@@ -55,10 +56,10 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const StudentModel& student = *built;
   Objective objective(recipe.objective, shape_of(student.spec()),
                       teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
-                      {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal});
+                      {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
-  Optimizer optimizer(recipe.optimizer, trained);
+  Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());
   LossScaler scaler({.enabled = precision.loss_scaling}, device);
   const double updates_per_token =
       static_cast<double>(stream.updates_per_epoch()) / static_cast<double>(counts_of(*rows).kept_tokens);
@@ -79,7 +80,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                         forward_options(recipe, student.spec()),
                         recipe.optimizer.max_grad_norm.value.value_or(0),
                         seed,
-                        device};
+                        device,
+                        gradient_share_every(recipe.train)};
   Trainer trainer(parts, stream, schedule, trainer_options(recipe, options, *rows, total_updates), run, {&log_file, &progress},
                   eval_rows ? std::function<EvalEvent()>(evaluate_now) : nullptr);
   const bool resumed = trainer.resume();

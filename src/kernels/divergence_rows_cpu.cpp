@@ -39,8 +39,7 @@ void float64_rows(RowType, const RowPlan& plan, const RowBatch& batch, int64_t b
   auto* student = static_cast<double*>(batch.student);
   const auto* teacher = static_cast<const double*>(batch.teacher);
   for (int64_t row = begin; row < end; ++row)
-    divergence_row(ScalarLanes{}, plan, student + row * batch.vocab, teacher ? teacher + row * batch.vocab : nullptr, batch.vocab,
-                   batch.targets ? batch.targets[row] : -1, scale, batch.values + row * plan.num_terms);
+    divergence_row(ScalarLanes{}, plan, row_data(batch, student, teacher, row), scale, batch.values + row * plan.num_terms);
 }
 
 void spread(RowRange range, RowType type, const RowPlan& plan, const RowBatch& batch) {

@@ -4,7 +4,6 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Stream.h>
@@ -12,9 +11,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "distill/core/error.h"
 #include "distill/kernels/gemm.h"
+
+#include "uld.h"
 
 namespace distill {
 namespace {
@@ -32,6 +34,15 @@ RowType row_type(at::ScalarType dtype) {
     default:
       throw Bug(std::string("logits of type ") + c10::toString(dtype));
   }
+}
+
+// `rows` rows of a kept buffer: made at the first use, or when a call needs more.
+at::Tensor workspace(at::Tensor& held, int64_t rows, int64_t width, const at::TensorOptions& options) {
+  const bool fits = held.defined() && held.scalar_type() == c10::typeMetaToScalarType(options.dtype()) &&
+                    held.device() == options.device() && held.size(1) == width && held.size(0) >= rows;
+  if (!fits) held.reset();  // let go first: never two of them
+  if (!fits) held = at::empty({rows, width}, options.requires_grad(false));
+  return held.narrow(0, 0, rows);
 }
 
 void launch(const RowPlan& plan, const RowBatch& batch, const at::Tensor& student_CV) {
@@ -61,10 +72,14 @@ RowPlan make_plan(const std::vector<LogitsTerm>& terms, const std::vector<int64_
       plan.inverse_temperature[plan.num_temperatures++] = 1 / term.temperature;
     }
     plan.terms[place].kind = term.kind;
-    plan.terms[place].beta = term.beta;
-    plan.reads_teacher[plan.num_temperatures - 1] |= reads_teacher(term.kind);
-    plan.any_teacher |= reads_teacher(term.kind);
-    plan.any_slope_sum |= !slope_sum_is_minus_one(term.kind);
+    plan.terms[place].slot = static_cast<int>(order[place]);
+    plan.terms[place].mix = term.mix;
+    plan.terms[place].top_k = term.top_k;
+    plan.terms[place].z_loss = term.z_loss;
+    plan.reads_teacher[plan.num_temperatures - 1] |= walks_teacher(term.kind);
+    plan.any_teacher |= walks_teacher(term.kind);
+    plan.any_first_sums |= needs_first_sums(term.kind);
+    plan.values_need_first_sums |= values_need_first_sums(term.kind);
   }
   plan.first_term[plan.num_temperatures] = plan.num_terms;
   return plan;
@@ -78,15 +93,30 @@ int64_t chunk_rows(int64_t vocab, at::ScalarType dtype) {
   return std::clamp<int64_t>(rows / 64 * 64, 64, 512);
 }
 
-LinearDivergence::LinearDivergence(std::vector<LogitsTerm> terms, int64_t rows_per_chunk)
-    : terms_(std::move(terms)), place_(terms_.size()), rows_per_chunk_(rows_per_chunk) {
-  refuse_more_than(kMaxTerms, terms_.size(), "logits terms");
+int64_t block_rows(int64_t chunk, const at::Tensor& rows_ND) {
+  if (rows_ND.is_cpu() || rows_ND.element_size() > 2) return chunk;
+  return std::max<int64_t>(1, 1024 / chunk) * chunk;
+}
+
+LinearDivergence::LinearDivergence(std::vector<LogitsTerm> terms, int64_t rows_per_chunk, int64_t rows_per_block)
+    : rows_per_chunk_(rows_per_chunk), rows_per_block_(rows_per_block) {
+  set_terms(std::move(terms));
+}
+
+void LinearDivergence::set_terms(std::vector<LogitsTerm> terms) {
+  refuse_more_than(kMaxTerms, terms.size(), "logits terms");
+  const auto is_uld = [](const LogitsTerm& term) { return term.kind == Divergence::uld; };
+  refuse_more_than(1, static_cast<size_t>(std::count_if(terms.begin(), terms.end(), is_uld)), "uld term");
+  terms_ = std::move(terms);
+  place_.resize(terms_.size());
   std::vector<int64_t> order(terms_.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return terms_[a].temperature < terms_[b].temperature; });
   for (size_t place = 0; place < order.size(); ++place) place_[order[place]] = static_cast<int64_t>(place);
   plan_ = make_plan(terms_, order);
+  const auto uld = std::find_if(terms_.begin(), terms_.end(), is_uld);
+  uld_ = uld == terms_.end() ? nullptr : &*uld;
 }
 
 RowPlan LinearDivergence::scaled_plan(double divisor, double soft_cap, bool write_gradient) const {
@@ -101,47 +131,59 @@ RowPlan LinearDivergence::scaled_plan(double divisor, double soft_cap, bool writ
   return plan;
 }
 
-// `rows` rows of a kept buffer: made at the first use, or when a call needs more.
-at::Tensor LinearDivergence::workspace(at::Tensor& held, int64_t rows, int64_t vocab, const at::Tensor& like) {
-  const bool fits = held.defined() && held.scalar_type() == like.scalar_type() && held.device() == like.device() &&
-                    held.size(1) == vocab && held.size(0) >= rows;
-  if (!fits) held.reset();  // let go first: never two of them
-  if (!fits) held = at::empty({rows, vocab}, like.options().requires_grad(false));
-  return held.narrow(0, 0, rows);
+void LinearDivergence::run_chunk(const Student& student, const Chunk& chunk, const at::Tensor& targets_N, const RowPlan& plan,
+                                 const at::Tensor& loss_scale, const at::Tensor& values_NK) {
+  RowBatch batch;
+  batch.num_rows = chunk.student_CV.size(0);
+  batch.vocab = student.vocab;
+  UldMarks marks;
+  if (uld_) {
+    const auto options = chunk.student_CV.options().dtype(at::kChar);
+    marks = uld_marks(chunk.student_CV, chunk.teacher_CV, uld_->temperature,
+                      workspace(mark_space_, batch.num_rows, student.vocab, options));
+    batch.marks = marks.signs_CV.const_data_ptr<int8_t>();
+    batch.uld_values = marks.values_C.const_data_ptr<double>();
+  }
+  batch.student = chunk.student_CV.data_ptr();
+  batch.teacher = plan.any_teacher ? chunk.teacher_CV.data_ptr() : nullptr;
+  batch.targets = targets_N.defined() ? targets_N.const_data_ptr<int64_t>() + chunk.begin : nullptr;
+  batch.loss_scale = loss_scale.defined() ? loss_scale.const_data_ptr<float>() : nullptr;
+  batch.values = values_NK.mutable_data_ptr<double>() + chunk.begin * plan.num_terms;
+  launch(plan, batch, chunk.student_CV);
 }
 
-template <class AfterRows>
-at::Tensor LinearDivergence::over_chunks(const Student& student, const RowSource* teacher, const at::Tensor& targets_N,
-                                         const RowPlan& plan, const at::Tensor& loss_scale, const AfterRows& after_rows) {
-  const int64_t num_rows = student.rows_ND.size(0), num_terms = plan.num_terms;
-  if (plan.any_teacher && (!teacher || teacher->num_rows() != num_rows))
+template <class AfterChunk, class AfterBlock>
+at::Tensor LinearDivergence::over_blocks(const Student& student, const RowSource* teacher, const at::Tensor& targets_N,
+                                         const RowPlan& plan, const at::Tensor& loss_scale, const AfterChunk& after_chunk,
+                                         const AfterBlock& after_block) {
+  const int64_t num_rows = student.rows_ND.size(0);
+  const int64_t teacher_vocab = student.teacher_vocab > 0 ? student.teacher_vocab : student.vocab;
+  const bool reads_teacher = plan.any_teacher || uld_;
+  if (reads_teacher && (!teacher || teacher->num_rows() != num_rows))
     throw Bug("teacher rows that do not pair with the student's");
+  if (plan.any_teacher && teacher_vocab != student.vocab) throw Bug("vocabularies that differ under a term other than uld");
   const HeadRows student_rows(student.rows_ND, student.head);
   const at::Tensor values_NK =
-      at::empty({num_rows, num_terms}, student.rows_ND.options().dtype(at::kDouble).requires_grad(false));
-  const int64_t chunk = rows_per_chunk_ > 0 ? rows_per_chunk_ : chunk_rows(student.vocab, student.rows_ND.scalar_type());
-  for (int64_t begin = 0; begin < num_rows; begin += chunk) {
-    const int64_t count = std::min(chunk, num_rows - begin);
-    Chunk now{begin, workspace(student_space_, count, student.vocab, student.rows_ND), {}};
-    student_rows.write_logits(begin, now.student_CV);
-    if (plan.any_teacher) {
-      now.teacher_CV = workspace(teacher_space_, count, student.vocab, student.rows_ND);
-      teacher->write_logits(begin, now.teacher_CV);
+      at::empty({num_rows, plan.num_terms}, student.rows_ND.options().dtype(at::kDouble).requires_grad(false));
+  const int64_t chunk_size = rows_per_chunk_ > 0 ? rows_per_chunk_ : chunk_rows(student.vocab, student.rows_ND.scalar_type());
+  const int64_t block_size = rows_per_block_ > 0 ? rows_per_block_ : block_rows(chunk_size, student.rows_ND);
+  for (int64_t begin = 0; begin < num_rows; begin += block_size) {
+    const int64_t end = std::min(begin + block_size, num_rows);
+    const Block block{begin, workspace(student_space_, end - begin, student.vocab, student.rows_ND.options())};
+    for (int64_t at = begin; at < end; at += chunk_size) {
+      const int64_t count = std::min(chunk_size, end - at);
+      Chunk chunk{at, block.student_CV.narrow(0, at - begin, count), {}};
+      student_rows.write_logits(at, chunk.student_CV);
+      if (reads_teacher) {
+        chunk.teacher_CV = workspace(teacher_space_, count, teacher_vocab, student.rows_ND.options());
+        teacher->write_logits(at, chunk.teacher_CV);
+      }
+      run_chunk(student, chunk, targets_N, plan, loss_scale, values_NK);
+      after_chunk(chunk);
     }
-    RowBatch batch;
-    batch.student = now.student_CV.data_ptr();
-    batch.teacher = now.teacher_CV.defined() ? now.teacher_CV.data_ptr() : nullptr;
-    batch.targets = targets_N.defined() ? targets_N.const_data_ptr<int64_t>() + begin : nullptr;
-    batch.loss_scale = loss_scale.defined() ? loss_scale.const_data_ptr<float>() : nullptr;
-    batch.values = values_NK.mutable_data_ptr<double>() + begin * num_terms;
-    batch.num_rows = count;
-    batch.vocab = student.vocab;
-    launch(plan, batch, now.student_CV);
-    after_rows(now);
+    after_block(block);
   }
-  const at::Tensor sums = values_NK.sum(0);
-  if (std::is_sorted(place_.begin(), place_.end())) return sums;  // else the indices travel to the device, which waits for it
-  return sums.index_select(0, at::tensor(place_, at::kLong).to(sums.device()));
+  return values_NK.sum(0);
 }
 
 namespace {
@@ -162,18 +204,20 @@ LinearDivergence::Result LinearDivergence::backward(const Student& student, cons
   const bool anything = student.rows_gradient || student.weight_gradient_VD.defined() || student.bias_gradient_V.defined();
   Result result;
   if (student.rows_gradient) result.rows_gradient_ND = at::empty_like(student.rows_ND);
-  result.values = over_chunks(
-      student, teacher, targets_N, scaled_plan(divisor, student.head.soft_cap, anything), loss_scale, [&](const Chunk& chunk) {
-        const int64_t count = chunk.student_CV.size(0);
-        if (student.rows_gradient)
-          write_rows_gradient(result.rows_gradient_ND.narrow(0, chunk.begin, count), chunk.student_CV, student.head);
-        if (student.weight_gradient_VD.defined())
-          gemm::add_mm_(student.weight_gradient_VD.narrow(0, 0, student.vocab), chunk.student_CV.t(),
-                        student.rows_ND.narrow(0, chunk.begin, count));
-        if (student.bias_gradient_V.defined())
-          student.bias_gradient_V.narrow(0, 0, student.vocab)
-              .add_(chunk.student_CV.sum(0, /*keepdim=*/false, student.bias_gradient_V.scalar_type()));
-      });
+  const auto write_gradients = [&](const Block& block) {
+    const int64_t count = block.student_CV.size(0);
+    if (student.rows_gradient)
+      write_rows_gradient(result.rows_gradient_ND.narrow(0, block.begin, count), block.student_CV, student.head);
+    if (student.weight_gradient_VD.defined())
+      gemm::add_mm_(student.weight_gradient_VD.narrow(0, 0, student.vocab), block.student_CV.t(),
+                    student.rows_ND.narrow(0, block.begin, count));
+    if (student.bias_gradient_V.defined())
+      student.bias_gradient_V.narrow(0, 0, student.vocab)
+          .add_(block.student_CV.sum(0, /*keepdim=*/false, student.bias_gradient_V.scalar_type()));
+  };
+  result.values = over_blocks(
+      student, teacher, targets_N, scaled_plan(divisor, student.head.soft_cap, anything), loss_scale, [](const Chunk&) {},
+      write_gradients);
   return result;
 }
 
@@ -182,11 +226,12 @@ LinearDivergence::Figures LinearDivergence::evaluate(const Student& student, con
   const at::NoGradGuard no_grad;
   Figures figures;
   if (teacher) figures.agreement = at::zeros({}, student.rows_ND.options().dtype(at::kLong).requires_grad(false));
-  figures.values =
-      over_chunks(student, teacher, targets_N, scaled_plan(1, student.head.soft_cap, false), {}, [&](const Chunk& chunk) {
-        if (chunk.teacher_CV.defined())
-          figures.agreement.add_(at::argmax(chunk.student_CV, 1).eq(at::argmax(chunk.teacher_CV, 1)).sum());
-      });
+  const auto count_agreement = [&](const Chunk& chunk) {
+    if (chunk.teacher_CV.defined())
+      figures.agreement.add_(at::argmax(chunk.student_CV, 1).eq(at::argmax(chunk.teacher_CV, 1)).sum());
+  };
+  figures.values = over_blocks(student, teacher, targets_N, scaled_plan(1, student.head.soft_cap, false), {}, count_agreement,
+                               [](const Block&) {});
   return figures;
 }
 

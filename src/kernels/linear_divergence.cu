@@ -53,6 +53,7 @@ struct BlockLanes {
   __device__ static float log1p(float x) { return ::log1pf(x); }
   __device__ static double log1p(double x) { return ::log1p(x); }
   __device__ static double log_of(double x) { return ::log(x); }
+  __device__ static double exp_of(double x) { return ::exp(x); }
   __device__ static Number larger(Number a, Number b) { return a > b ? a : b; }
 
   __device__ static int64_t first() { return threadIdx.x; }
@@ -65,7 +66,13 @@ struct BlockLanes {
   __device__ static void store(__half* row, int64_t j, int64_t, Number x) { row[j] = __float2half_rn(x); }
   __device__ static void store(__nv_bfloat16* row, int64_t j, int64_t, Number x) { row[j] = __float2bfloat16_rn(x); }
   __device__ static Number is_at(int64_t j, int64_t target) { return j == target ? Number(1) : Number(0); }
-  __device__ static Number max_of(Number x) { return static_cast<Number>(over_block(static_cast<double>(x), true)); }
+  __device__ static Number is_inside(int64_t, int64_t) { return Number(1); }
+  __device__ static Number load_mark(const signed char* row, int64_t j, int64_t) { return static_cast<Number>(row[j]); }
+  static constexpr int kBlock = 16;  // elements of a thread that stay in the first-level cache between two readings
+  __device__ static Number own_max(Number x) { return x; }
+  __device__ static double own_sum(Number x) { return static_cast<double>(x); }
+  __device__ static double max_over(double x) { return over_block(x, true); }
+  __device__ static double sum_over(double x) { return over_block(x, false); }
   __device__ static double total_of(const Sum& sum) { return over_block(sum.total, false); }
 };
 
@@ -74,9 +81,8 @@ __global__ void __launch_bounds__(kThreads) divergence_kernel(const __grid_const
   const int64_t row = blockIdx.x;
   const Element* teacher = static_cast<const Element*>(batch.teacher);
   const double scale = batch.loss_scale ? static_cast<double>(*batch.loss_scale) : 1.0;
-  divergence_row(BlockLanes<Number>{}, plan, static_cast<Element*>(batch.student) + row * batch.vocab,
-                 teacher ? teacher + row * batch.vocab : nullptr, batch.vocab, batch.targets ? batch.targets[row] : int64_t(-1),
-                 scale, batch.values + row * plan.num_terms);
+  divergence_row(BlockLanes<Number>{}, plan, row_data(batch, static_cast<Element*>(batch.student), teacher, row), scale,
+                 batch.values + row * plan.num_terms);
 }
 
 template <class Number, class Element>

@@ -28,6 +28,7 @@ struct ScalarLanes {
   static double expm1(double x) { return std::expm1(x); }
   static double log1p(double x) { return std::log1p(x); }
   static double log_of(double x) { return std::log(x); }
+  static double exp_of(double x) { return std::exp(x); }
   static double larger(double a, double b) { return a < b ? b : a; }
 
   static int64_t first() { return 0; }
@@ -36,7 +37,13 @@ struct ScalarLanes {
   static double load(const double* row, int64_t j, int64_t) { return row[j]; }
   static void store(double* row, int64_t j, int64_t, double x) { row[j] = x; }
   static double is_at(int64_t j, int64_t target) { return j == target ? 1 : 0; }
-  static double max_of(double x) { return x; }
+  static double is_inside(int64_t, int64_t) { return 1; }
+  static double load_mark(const signed char* row, int64_t j, int64_t) { return row[j]; }
+  static constexpr int kBlock = 64;
+  static double own_max(double x) { return x; }
+  static double own_sum(double x) { return x; }
+  static double max_over(double x) { return x; }
+  static double sum_over(double x) { return x; }
   static double total_of(const Sum& sum) { return sum.total; }
 };
 

@@ -55,7 +55,8 @@ DISTILL_ROW_FUNCTION Floats log1p_floats(Floats x) {
   p = p * f - 2.4999993993e-1f;
   p = p * f + 3.3333331174e-1f;
   const Floats square = f * f;
-  return (p * f * square - 0.5f * square + e * -2.12194440e-4f) + f + e * 0.693359375f;
+  const Floats value = (p * f * square - 0.5f * square + e * -2.12194440e-4f) + f + e * 0.693359375f;
+  return x == x ? value : x;  // not-a-number has bits like any number's
 }
 
 DISTILL_ROW_FUNCTION Floats load_vector(const float* from) {
@@ -161,6 +162,7 @@ struct VectorLanes {
   }
   DISTILL_ROW_FUNCTION static Floats log1p(Floats x) { return log1p_floats(x); }
   DISTILL_ROW_FUNCTION static double log_of(double x) { return __builtin_log(x); }
+  DISTILL_ROW_FUNCTION static double exp_of(double x) { return __builtin_exp(x); }
   DISTILL_ROW_FUNCTION static Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
   DISTILL_ROW_FUNCTION static int64_t first() { return 0; }
@@ -189,11 +191,30 @@ struct VectorLanes {
     if (target >= j && target < j + kWidth) x[target - j] = 1.0f;
     return x;
   }
-  DISTILL_ROW_FUNCTION static float max_of(Floats x) {
+  DISTILL_ROW_FUNCTION static Floats is_inside(int64_t j, int64_t vocab) {
+    if (j + kWidth <= vocab) return splat(1.0f);
+    Floats x{};
+    for (int64_t i = j; i < vocab; ++i) x[i - j] = 1.0f;
+    return x;
+  }
+  DISTILL_ROW_FUNCTION static Floats load_mark(const signed char* row, int64_t j, int64_t vocab) {
+    Floats x{};
+    for (int64_t i = j; i < vocab && i < j + kWidth; ++i) x[i - j] = static_cast<float>(row[i]);
+    return x;
+  }
+  static constexpr int kBlock = 64;
+  DISTILL_ROW_FUNCTION static float own_max(Floats x) {
     float largest = x[0];
     for (int i = 1; i < kWidth; ++i) largest = x[i] > largest ? x[i] : largest;
     return largest;
   }
+  DISTILL_ROW_FUNCTION static double own_sum(Floats x) {
+    double sum = 0;
+    for (int i = 0; i < kWidth; ++i) sum += static_cast<double>(x[i]);
+    return sum;
+  }
+  DISTILL_ROW_FUNCTION static double max_over(double x) { return x; }
+  DISTILL_ROW_FUNCTION static double sum_over(double x) { return x; }
   DISTILL_ROW_FUNCTION static double total_of(const Sum& sum) { return sum.total; }
 };
 
@@ -203,8 +224,7 @@ void run_rows(const RowPlan& plan, const RowBatch& batch, int64_t begin, int64_t
   auto* student = static_cast<Element*>(batch.student);
   const auto* teacher = static_cast<const Element*>(batch.teacher);
   for (int64_t row = begin; row < end; ++row)
-    divergence_row(VectorLanes{}, plan, student + row * batch.vocab, teacher ? teacher + row * batch.vocab : nullptr, batch.vocab,
-                   batch.targets ? batch.targets[row] : -1, scale, batch.values + row * plan.num_terms);
+    divergence_row(VectorLanes{}, plan, row_data(batch, student, teacher, row), scale, batch.values + row * plan.num_terms);
 }
 
 void divergence_rows(RowType type, const RowPlan& plan, const RowBatch& batch, int64_t begin, int64_t end) {

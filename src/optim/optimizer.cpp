@@ -11,16 +11,18 @@
 
 namespace distill {
 
-Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters) : recipe_(recipe) {
+Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters,
+                     const std::map<std::string, double>& peak_rates)
+    : recipe_(recipe) {
   const at::NoGradGuard no_grad;
   for (NamedTensor& parameter : parameters)
     if (parameter.tensor.requires_grad()) parameters_.push_back(std::move(parameter));
   if (parameters_.empty())
     throw RecipeError({"student.freeze", "something to train", "every part frozen", "Remove a part from student.freeze.", ""});
   step_ = at::zeros({}, parameters_.front().tensor.options().dtype(at::kFloat).requires_grad(false));
-  matrices_.weight_decay = recipe.weight_decay;
   for (const NamedTensor& parameter : parameters_) {
-    Group& group = parameter.matrix ? matrices_ : vectors_;
+    const auto own_peak = peak_rates.find(parameter.name);
+    Group& group = group_of(parameter, own_peak == peak_rates.end() ? 1 : own_peak->second / recipe.learning_rate);
     first_moments_.push_back(at::zeros_like(parameter.tensor));
     second_moments_.push_back(at::zeros_like(parameter.tensor));
     group.weights.push_back(parameter.tensor);
@@ -28,6 +30,17 @@ Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> par
     group.second_moments.push_back(second_moments_.back());
     group.steps.push_back(step_);
   }
+}
+
+// What is stepped together: matrices and vectors, at each rate.
+Optimizer::Group& Optimizer::group_of(const NamedTensor& parameter, double rate_factor) {
+  const double weight_decay = parameter.matrix ? recipe_.weight_decay : 0;
+  for (Group& group : groups_)
+    if (group.weight_decay == weight_decay && group.rate_factor == rate_factor) return group;
+  Group& group = groups_.emplace_back();
+  group.weight_decay = weight_decay;
+  group.rate_factor = rate_factor;
+  return group;
 }
 
 std::vector<at::Tensor> Optimizer::gradients() const {
@@ -40,6 +53,11 @@ std::vector<at::Tensor> Optimizer::gradients() const {
   return gradients;
 }
 
+void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    parameters_[i].tensor.mutable_grad() = gradients.empty() ? at::Tensor() : gradients.at(i);
+}
+
 void Optimizer::zero_gradients() {
   const at::NoGradGuard no_grad;
   for (const NamedTensor& parameter : parameters_)
@@ -49,12 +67,10 @@ void Optimizer::zero_gradients() {
 void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
   step_.add_(1).sub_(found_inf);
-  step_group(matrices_, learning_rate, found_inf);
-  step_group(vectors_, learning_rate, found_inf);
+  for (Group& group : groups_) step_group(group, learning_rate * group.rate_factor, found_inf);
 }
 
 void Optimizer::step_group(Group& group, double learning_rate, const at::Tensor& found_inf) {
-  if (group.weights.empty()) return;
   std::vector<at::Tensor> gradients;
   for (const at::Tensor& weight : group.weights) gradients.push_back(weight.grad());
   at::_fused_adamw_(group.weights, gradients, group.first_moments, group.second_moments, {}, group.steps, learning_rate,

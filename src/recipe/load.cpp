@@ -30,7 +30,14 @@ bool is_text(const std::string& text, int source, Report& report) {
   return true;
 }
 
-void fill_defaults(Recipe& recipe) {
+// Defaults that follow from another value.
+void fill_defaults(Recipe& recipe, const GivenKeys& given) {
+  for (size_t i = 0; i < recipe.objective.size(); ++i) {
+    TermRecipe& term = recipe.objective[i];
+    const bool minilm = term.function == TermFunction::minilm_attention || term.function == TermFunction::minilm_value;
+    if (minilm && !given.contains("objective." + std::to_string(i) + ".layer_mapping"))
+      term.layer_mapping = {LayerRule::last, {}};
+  }
   if (!recipe.schedule.warmup) recipe.schedule.warmup = percent(recipe.schedule.kind == ScheduleKind::constant ? 0 : 3);
 }
 
@@ -104,7 +111,7 @@ ExaminedRecipe examine_recipe_text(const std::string& yaml, const std::string& n
     GivenKeys given;
     read_recipe(*root, result.loaded.recipe, given, report);
     if (root->kind == YamlNode::Kind::map) validate_recipe(result.loaded.recipe, given, report);
-    fill_defaults(result.loaded.recipe);
+    fill_defaults(result.loaded.recipe, given);
     note_places(given, sources, result.loaded);
   }
   result.problems = report.problems();

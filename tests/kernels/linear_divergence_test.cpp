@@ -16,11 +16,27 @@ using namespace distill::test;
 
 namespace {
 
+LogitsTerm smoothed_labels() {
+  LogitsTerm term{Divergence::cross_entropy, 0.4, 1.0, false, 0.1};
+  term.z_loss = 1e-2;
+  return term;
+}
+
 const std::vector<LogitsTerm> kMix = {{Divergence::kl, 1.0, 2.0},
                                       {Divergence::cross_entropy, 0.5, 1.0, false},
                                       {Divergence::jsd, 0.7, 1.0, true, 0.3},
                                       {Divergence::reverse_kl, 0.2, 2.0, false},
                                       {Divergence::jsd, 1.3, 4.0, true, 0.9}};
+const std::vector<LogitsTerm> kRest = {{Divergence::symmetric_kl, 0.3, 2.0, true, 0.2},
+                                       {Divergence::skew_kl, 0.7, 1.0, true, 0.1},
+                                       {Divergence::skew_reverse_kl, 0.9, 1.5, true, 0.2},
+                                       {Divergence::adaptive_kl, 1.1, 2.0, true, 0.5},
+                                       {Divergence::tvd, 0.8, 3.0, false},
+                                       {Divergence::logit_mse, 0.6, 2.0},
+                                       {Divergence::top_k_kl, 0.7, 1.0, true, 0, 3},
+                                       {Divergence::top_k_reverse_kl, 1.2, 2.0, true, 0, 4},
+                                       {Divergence::uld, 0.5, 1.5, false},
+                                       smoothed_labels()};
 
 struct Sides {
   at::Tensor student_ND, teacher_ND, targets_N;
@@ -84,9 +100,10 @@ Twin twin_of(const std::vector<LogitsTerm>& terms, const Sides& sides, double di
           head.bias_V.defined() ? head.bias_V.grad() : at::Tensor()};
 }
 
-void expect_equal_to_twin(const Sides& sides, int64_t chunk, const std::string& what) {
-  const Twin twin = twin_of(kMix, sides, 13, 1);
-  LinearDivergence fused(kMix, chunk);
+void expect_equal_to_twin(const std::vector<LogitsTerm>& terms, const Sides& sides, int64_t chunk, int64_t block,
+                          const std::string& what) {
+  const Twin twin = twin_of(terms, sides, 13, 1);
+  LinearDivergence fused(terms, chunk, block);
   const auto side = sides.side(at::kDouble);
   const HeadRows teacher = sides.teacher_rows(at::kDouble);
   const auto result = fused.backward(side, &teacher, sides.targets_N, 13, {});
@@ -94,6 +111,70 @@ void expect_equal_to_twin(const Sides& sides, int64_t chunk, const std::string& 
   EXPECT_LT(gap(result.rows_gradient_ND, twin.rows_gradient), 1e-12) << what;
   EXPECT_LT(gap(side.weight_gradient_VD, twin.weight_gradient), 1e-12) << what;
   if (twin.bias_gradient.defined()) EXPECT_LT(gap(side.bias_gradient_V, twin.bias_gradient), 1e-12) << what;
+}
+
+void expect_equal_to_twin(const Sides& sides, int64_t chunk, const std::string& what) {
+  for (const auto* terms : {&kMix, &kRest}) {
+    expect_equal_to_twin(*terms, sides, chunk, chunk, what);
+    expect_equal_to_twin(*terms, sides, chunk, 3 * chunk, what + ", blocks of three chunks");
+  }
+}
+
+TEST(LinearDivergence, EveryTermAloneEqualsThePlainTwin) {
+  for (const double spread : {0.3, 3.0})
+    for (const int64_t vocab : {1, 2, 7, 129})
+      for (const auto* terms : {&kMix, &kRest})
+        for (const LogitsTerm& term : *terms)
+          expect_equal_to_twin({term}, make_sides(9, vocab, spread), 4, 8,
+                               "term " + std::to_string(static_cast<int>(term.kind)) + " V " + std::to_string(vocab));
+}
+
+TEST(LinearDivergence, AHeadThatIsTheWholeVocabularyIsThePlainDivergence) {
+  const Sides sides = make_sides(6, 11);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  const std::vector<std::pair<LogitsTerm, LogitsTerm>> pairs = {
+      {{Divergence::top_k_kl, 1, 2, true, 0, 11}, {Divergence::kl, 1, 2}},
+      {{Divergence::top_k_reverse_kl, 1, 2, true, 0, 99}, {Divergence::reverse_kl, 1, 2}}};
+  for (const auto& [top_k, dense] : pairs) {
+    const auto a = LinearDivergence({top_k}).backward(sides.side(at::kDouble), &teacher, sides.targets_N, 1, {});
+    const auto b = LinearDivergence({dense}).backward(sides.side(at::kDouble), &teacher, sides.targets_N, 1, {});
+    EXPECT_LT(gap(a.values, b.values), 1e-13);
+    EXPECT_LT(gap(a.rows_gradient_ND, b.rows_gradient_ND), 1e-13);
+  }
+}
+
+TEST(LinearDivergence, UldComparesVocabulariesOfDifferentSizes) {
+  for (const auto& [student_vocab, teacher_vocab] : {std::pair<int64_t, int64_t>{20, 33}, {33, 20}}) {
+    Sides sides = make_sides(7, student_vocab);
+    sides.teacher.weight_VD = at::randn({teacher_vocab, 9}, at::kDouble);
+    const HeadRows teacher = sides.teacher_rows(at::kDouble);
+    auto side = sides.side(at::kDouble);
+    side.teacher_vocab = teacher_vocab;
+    const at::Tensor rows = sides.student_ND.clone().requires_grad_();
+    const at::Tensor student = at::softmax(twin_logits(rows, sides.student, student_vocab), 1);
+    const at::Tensor given = at::softmax(twin_logits(sides.teacher_ND, sides.teacher, teacher_vocab), 1);
+    const int64_t width = std::max(student_vocab, teacher_vocab);
+    const at::Tensor value = twin_uld(at::constant_pad_nd(student, {0, width - student_vocab}),
+                                      at::constant_pad_nd(given, {0, width - teacher_vocab}));
+    value.backward();
+    const auto result = LinearDivergence({{Divergence::uld}}, 3).backward(side, &teacher, sides.targets_N, 1, {});
+    EXPECT_LT(gap(result.values, value.detach().reshape({1})), 1e-13);
+    EXPECT_LT(gap(result.rows_gradient_ND, rows.grad()), 1e-13);
+  }
+}
+
+TEST(LinearDivergence, TermsCanChangeBetweenUpdates) {
+  const Sides sides = make_sides(5, 17);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble);
+  LinearDivergence changing({{Divergence::kl, 1, 1}, {Divergence::cross_entropy, 1, 1, false}});
+  changing.backward(sides.side(at::kDouble), &teacher, sides.targets_N, 2, {});
+  const std::vector<LogitsTerm> later = {{Divergence::kl, 0.25, 3}, {Divergence::cross_entropy, 2, 1, false}};
+  changing.set_terms(later);
+  const auto side = sides.side(at::kDouble), fresh_side = sides.side(at::kDouble);
+  const auto result = changing.backward(side, &teacher, sides.targets_N, 2, {});
+  const auto fresh = LinearDivergence(later).backward(fresh_side, &teacher, sides.targets_N, 2, {});
+  EXPECT_TRUE(at::equal(result.values, fresh.values));
+  EXPECT_TRUE(at::equal(side.weight_gradient_VD, fresh_side.weight_gradient_VD));
 }
 
 TEST(LinearDivergence, EqualsThePlainTwinForOddSizesAndChunks) {
@@ -222,26 +303,35 @@ at::Tensor rows_through(const char* instructions, RowType type, const at::Tensor
 }
 
 RowPlan plan_of_all_kinds() {  // temperatures 1 and 2
+  const std::vector<RowTerm> at_one = {{Divergence::cross_entropy, 0.1, 1e-3},
+                                       {Divergence::jsd, 0.25},
+                                       {Divergence::reverse_kl},
+                                       {Divergence::symmetric_kl, 0.3},
+                                       {Divergence::skew_kl, 0.1},
+                                       {Divergence::skew_reverse_kl, 0.1},
+                                       {Divergence::tvd},
+                                       {Divergence::logit_mse}};
+  const std::vector<RowTerm> at_two = {
+      {Divergence::kl}, {Divergence::adaptive_kl, 0.5}, {Divergence::top_k_kl, 0, 0, 5}, {Divergence::top_k_reverse_kl, 0, 0, 5}};
   RowPlan plan;
-  plan.num_terms = 4;
-  plan.num_temperatures = 2;
-  plan.first_term[1] = 3;
-  plan.first_term[2] = 4;
-  plan.inverse_temperature[0] = 1;
-  plan.inverse_temperature[1] = 0.5;
-  plan.reads_teacher[0] = plan.reads_teacher[1] = plan.any_teacher = plan.any_slope_sum = true;
-  plan.terms[0].kind = Divergence::cross_entropy;
-  plan.terms[1].kind = Divergence::jsd;
-  plan.terms[1].beta = 0.25;
-  plan.terms[2].kind = Divergence::reverse_kl;
-  plan.terms[3].kind = Divergence::kl;
+  for (const auto* terms : {&at_one, &at_two}) {
+    for (const RowTerm& term : *terms) {
+      plan.terms[plan.num_terms] = term;
+      plan.terms[plan.num_terms].slot = plan.num_terms;
+      ++plan.num_terms;
+    }
+    plan.reads_teacher[plan.num_temperatures] = true;
+    plan.inverse_temperature[plan.num_temperatures] = plan.num_temperatures == 0 ? 1 : 0.5;
+    plan.first_term[++plan.num_temperatures] = plan.num_terms;
+  }
+  plan.any_teacher = plan.any_first_sums = plan.values_need_first_sums = true;
   return plan;
 }
 
 class EveryInstructionSet : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Cpu, EveryInstructionSet, ::testing::Values("baseline", "avx2", "avx512"));
 
-TEST_P(EveryInstructionSet, Float32RowsEqualFloat64RowsToAMillionth) {
+TEST_P(EveryInstructionSet, Float32RowsEqualFloat64RowsToTwoMillionths) {
   const RowPlan plan = plan_of_all_kinds();
   for (const int64_t vocab : {1, 7, 16, 17, 257, 5003})
     for (const double spread : {1.0, 6.0, 40.0}) {
@@ -252,7 +342,7 @@ TEST_P(EveryInstructionSet, Float32RowsEqualFloat64RowsToAMillionth) {
       const at::Tensor expected = rows_through("", RowType::float64, exact, teacher.to(at::kDouble), targets, plan);
       const at::Tensor found = rows_through(GetParam(), RowType::float32, fast, teacher, targets, plan);
       if (!found.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
-      EXPECT_LT(((found - expected).abs() / expected.abs().clamp_min(0.1)).max().item<double>(), 1e-6)
+      EXPECT_LT(((found - expected).abs() / expected.abs().clamp_min(0.1)).max().item<double>(), 2e-6)
           << "V " << vocab << " spread " << spread;
       const double largest = std::max(exact.abs().max().item<double>(), 1e-3);
       EXPECT_LT(gap(fast, exact) / largest, 4e-6) << "V " << vocab << " spread " << spread;
@@ -265,7 +355,7 @@ TEST_P(EveryInstructionSet, EqualSidesGiveExactlyZero) {
   const at::Tensor values =
       rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({2}, at::TensorOptions().dtype(at::kLong)), plan);
   if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
-  for (const int64_t term : {1, 2, 3}) EXPECT_EQ(values.select(1, term).abs().max().item<double>(), 0) << term;
+  for (int64_t term = 1; term < plan.num_terms; ++term) EXPECT_EQ(values.select(1, term).abs().max().item<double>(), 0) << term;
 }
 
 TEST_P(EveryInstructionSet, NarrowTypesRoundTheFloat32Gradient) {
@@ -291,7 +381,7 @@ TEST_P(EveryInstructionSet, NotANumberInTheLogitsIsNotHidden) {
     const at::Tensor values =
         rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), plan);
     if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
-    EXPECT_TRUE(values.isnan().all().item<bool>()) << place;
+    EXPECT_TRUE(values.isnan().all().item<bool>()) << place << values;
     EXPECT_TRUE(student.isnan().all().item<bool>()) << place;
   }
 }
@@ -302,7 +392,7 @@ TEST(LinearDivergence, ALabelOutsideTheVocabularyIsNotASilentZero) {
   const at::Tensor values =
       rows_through("baseline", RowType::float32, student, teacher, at::full({1}, 21, at::TensorOptions().dtype(at::kLong)), plan);
   EXPECT_TRUE(std::isnan(values[0][0].item<double>()));
-  EXPECT_FALSE(std::isnan(values[0][3].item<double>()));
+  EXPECT_FALSE(values[0].narrow(0, 1, plan.num_terms - 1).isnan().any().item<bool>());
 }
 
 TEST(LinearDivergence, ThreadsDoNotChangeABit) {
@@ -399,6 +489,7 @@ TEST(LinearDivergence, EvaluationGivesValuesAndAgreement) {
 
 TEST(LinearDivergence, TooManyTermsAreRefused) {
   EXPECT_THROW(LinearDivergence(std::vector<LogitsTerm>(kMaxTerms + 1)), RecipeError);
+  EXPECT_THROW(LinearDivergence({{Divergence::uld}, {Divergence::uld, 1, 2}}), RecipeError);
 }
 
 TEST(HeadCast, CastsOncePerChangeOfTheWeight) {

@@ -90,6 +90,8 @@ Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Stud
 void choose_cuda_backends();
 void make_deterministic();
 StreamOptions stream_options(const Recipe& recipe, at::Device device);
+// Updates between two measurements of the terms' shares in the gradient; 0 = never.
+int64_t gradient_share_every(const TrainRecipe& recipe);
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates);
 
 // Leaves recipe.resolved.yaml in the run folder and takes an old summary away. Called once nothing can refuse the run any more.

@@ -15,11 +15,26 @@ struct RowBatch {
   void* student = nullptr;
   const void* teacher = nullptr;  // null when no term reads the teacher
   const int64_t* targets = nullptr;
-  const float* loss_scale = nullptr;  // on the rows' device; null = 1
-  double* values = nullptr;           // [num_rows, num_terms]
+  const signed char* marks = nullptr;  // uld: [num_rows, vocab], see TokenPair::mark; null without it
+  const double* uld_values = nullptr;  // uld: [num_rows]
+  const float* loss_scale = nullptr;   // on the rows' device; null = 1
+  double* values = nullptr;            // [num_rows, num_terms]
   int64_t num_rows = 0;
   int64_t vocab = 0;
 };
+
+template <class Element>
+DISTILL_ROW_FUNCTION RowData<Element> row_data(const RowBatch& batch, Element* student, const Element* teacher, int64_t row) {
+  const int64_t begin = row * batch.vocab;
+  RowData<Element> data;
+  data.student = student + begin;
+  data.teacher = teacher ? teacher + begin : nullptr;
+  data.marks = batch.marks ? batch.marks + begin : nullptr;
+  data.vocab = batch.vocab;
+  data.target = batch.targets ? batch.targets[row] : -1;
+  data.uld_value = batch.uld_values ? batch.uld_values[row] : 0;
+  return data;
+}
 
 // float64 rows use std::exp one by one. Other types compute in float32 vectors of the widest kind that this CPU has.
 // Rows are spread over threads; the result does not depend on their number.

@@ -20,6 +20,7 @@ class RowSource {
  public:
   virtual ~RowSource() = default;
   virtual int64_t num_rows() const = 0;
+  virtual int64_t vocab_size() const = 0;
   // Fills `logits_CV` with the rows begin .. begin + C - 1, in its own type and width.
   virtual void write_logits(int64_t begin, const at::Tensor& logits_CV) const = 0;
 };
@@ -30,6 +31,7 @@ class HeadRows : public RowSource {
  public:
   HeadRows(at::Tensor rows_ND, LinearHead head);
   int64_t num_rows() const override { return rows_ND_.size(0); }
+  int64_t vocab_size() const override { return head_.identity ? rows_ND_.size(1) : head_.weight_VD.size(0); }
   void write_logits(int64_t begin, const at::Tensor& logits_CV) const override;
 
  private:
