@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Readers of model files and texts under sanitizers: first the malformed corpora in one process each, then libFuzzer on each target.
-# Usage: scripts/fuzz.sh [SECONDS per target, default 8] [TARGET...]
+# Usage: scripts/fuzz.sh [SECONDS per target, default 5] [TARGET...]
 # targets: safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl
 # The inputs that were found interesting stay in build-asan/fuzz/TARGET and are where the next run starts; a crash leaves its input
 # there too, and the exit code is 1. Without clang the corpora alone run, in a build of g++. SECONDS 0: the corpora alone.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 cd "$root"
 
-seconds=${1:-8}
+seconds=${1:-5}
 shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl)
