@@ -42,7 +42,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
   const ChatWords words = chat_words_of(recipe, student_plan);
   const auto limits = [&](bool labels_needed) {
-    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words);
+    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words,
+                       tokenizer);
   };
   const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
   const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)),
