@@ -1,12 +1,11 @@
 #include "distill/optim/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "distill/core/error.h"
+#include "distill/kernels/adamw.h"
 #include "distill/tensor/restore.h"
 
 namespace distill {
@@ -18,15 +17,9 @@ Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> par
   if (parameters_.empty())
     throw RecipeError({"student.freeze", "something to train", "every part frozen", "Remove a part from student.freeze.", ""});
   step_ = at::zeros({}, parameters_.front().tensor.options().dtype(at::kFloat).requires_grad(false));
-  matrices_.weight_decay = recipe.weight_decay;
   for (const NamedTensor& parameter : parameters_) {
-    Group& group = parameter.matrix ? matrices_ : vectors_;
     first_moments_.push_back(at::zeros_like(parameter.tensor));
     second_moments_.push_back(at::zeros_like(parameter.tensor));
-    group.weights.push_back(parameter.tensor);
-    group.first_moments.push_back(first_moments_.back());
-    group.second_moments.push_back(second_moments_.back());
-    group.steps.push_back(step_);
   }
 }
 
@@ -46,22 +39,21 @@ void Optimizer::zero_gradients() {
     if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();  // kept: the next update needs it again
 }
 
-void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
+void Optimizer::step(double learning_rate, const at::Tensor& found_inf, const at::Tensor& gradient_factor) {
   const at::NoGradGuard no_grad;
   step_.add_(1).sub_(found_inf);
-  step_group(matrices_, learning_rate, found_inf);
-  step_group(vectors_, learning_rate, found_inf);
-}
-
-void Optimizer::step_group(Group& group, double learning_rate, const at::Tensor& found_inf) {
-  if (group.weights.empty()) return;
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& weight : group.weights) gradients.push_back(weight.grad());
-  at::_fused_adamw_(group.weights, gradients, group.first_moments, group.second_moments, {}, group.steps, learning_rate,
-                    recipe_.betas[0], recipe_.betas[1], group.weight_decay, recipe_.eps, /*amsgrad=*/false, /*maximize=*/false,
-                    /*grad_scale=*/{}, found_inf);
-  // The fused kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
-  for (const at::Tensor& weight : group.weights) weight.unsafeGetTensorImpl()->bump_version();
+  const std::vector<at::Tensor> all = gradients();
+  std::vector<AdamwTensors> tensors;
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    tensors.push_back({parameters_[i].tensor,
+                       all[i],
+                       first_moments_[i],
+                       second_moments_[i],
+                       {},
+                       parameters_[i].matrix ? recipe_.weight_decay : 0});
+  adamw_(tensors, {learning_rate, recipe_.betas[0], recipe_.betas[1], recipe_.eps, step_, gradient_factor, found_inf});
+  // The kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
+  for (const NamedTensor& parameter : parameters_) parameter.tensor.unsafeGetTensorImpl()->bump_version();
 }
 
 std::vector<NamedTensor> Optimizer::state() const {

@@ -10,7 +10,7 @@
 
 namespace distill {
 
-// AdamW (Loshchilov and Hutter, 2019) over ATen's fused kernel. Decay applies to matrices only.
+// AdamW (Loshchilov and Hutter, 2019) over the kernels room's one walk. Decay applies to matrices only.
 class Optimizer {
  public:
   // Takes the parameters that require grad. All of one device and of one type, float32 or float64.
@@ -20,8 +20,9 @@ class Optimizer {
   // The gradients in parameter order; a parameter that got none in this update counts as zero.
   std::vector<at::Tensor> gradients() const;
   void zero_gradients();
-  // One update with the parameters' gradients. `found_inf` (float32 scalar): where it is 1, no bit of weights or moments moves.
-  void step(double learning_rate, const at::Tensor& found_inf);
+  // One update with the parameters' gradients times `gradient_factor` (float64 scalar; undefined = 1); the gradients are zero
+  // afterwards. `found_inf` (float32 scalar): where it is 1, no bit of weights or moments moves.
+  void step(double learning_rate, const at::Tensor& found_inf, const at::Tensor& gradient_factor = {});
 
   // Moments `<name>.exp_avg`, `<name>.exp_avg_sq` and `step` (float32 scalar: updates that were not skipped).
   std::vector<NamedTensor> state() const;
@@ -29,17 +30,10 @@ class Optimizer {
   void restore(const TensorSource& source);
 
  private:
-  struct Group {
-    std::vector<at::Tensor> weights, first_moments, second_moments, steps;
-    double weight_decay = 0;
-  };
-  void step_group(Group& group, double learning_rate, const at::Tensor& found_inf);
-
   OptimizerRecipe recipe_;
   std::vector<NamedTensor> parameters_;
   std::vector<at::Tensor> first_moments_, second_moments_;
   at::Tensor step_;  // shared by all parameters
-  Group matrices_, vectors_;
 };
 
 }  // namespace distill
