@@ -18,9 +18,9 @@
 namespace distill {
 namespace {
 
-constexpr const char* kSpace = "\u2581";   // SentencePiece's mark of a space
-constexpr int kNumExtraIds = 100;          // T5's sentinels
-constexpr size_t kMostMerges = 2'000'000;  // Gemma's 256,000 pieces have 580,000
+constexpr const char* kSpace = "\u2581";              // SentencePiece's mark of a space
+constexpr int kNumExtraIds = 100;                     // T5's sentinels
+constexpr size_t kMostMergeBytes = size_t{64} << 20;  // Gemma's 580,000 merges have 13 MB, each counted with 16 bytes besides
 constexpr const char* kModelNames[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
 
 enum class Kind { llama, gemma, t5, xlm_roberta };
@@ -175,15 +175,16 @@ void fill_bpe(const SentencePieceModel& model, TokenizerFile& file) {
     file.vocab.emplace_back(piece.text, static_cast<int64_t>(file.vocab.size()));
   }
   PieceFilter filter(model.pieces);
+  size_t merge_bytes = 0;
   for (const SentencePiece& piece : model.pieces) {
     const std::string_view text = piece.text;
     filter.set_text(text);
     for (size_t at = 1; at < text.size(); ++at) {
       if (is_continuation_byte(text[at]) || !filter.may_split_at(at)) continue;
       if (!texts.contains(text.substr(0, at)) || !texts.contains(text.substr(at))) continue;
-      if (file.merges.size() == kMostMerges)
-        throw InputError({file.path,
-                          "at most " + std::to_string(kMostMerges) + " ways to put its pieces together from two others", "more",
+      merge_bytes += text.size() + 16;
+      if (merge_bytes > kMostMergeBytes)
+        throw InputError({file.path, "64 MiB at most of ways to put its pieces together from two others", "more",
                           "No trained model has as many: take it again from its source.", ""});
       file.merges.emplace_back(text.substr(0, at), text.substr(at));
     }
