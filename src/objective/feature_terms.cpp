@@ -54,7 +54,8 @@ std::string pair_text(std::pair<int64_t, int64_t> pair) {
 // Layer of the student that is as deep as `layer` is in the teacher; embeddings stay with embeddings.
 int64_t as_deep(int64_t layer, int64_t student_layers, int64_t teacher_layers) {
   if (layer == 0) return 0;
-  return std::max<int64_t>(1, (2 * layer * student_layers + teacher_layers) / (2 * teacher_layers));
+  const int64_t nearest = (2 * layer * student_layers + teacher_layers) / (2 * teacher_layers);
+  return std::min(student_layers, std::max<int64_t>(1, nearest));
 }
 
 LayerMapping mapping_of(const TermRecipe& recipe, const ModelShape& student, const ModelShape& teacher) {

@@ -196,8 +196,9 @@ TEST_F(Train, TermsThatDoNotFitTheModelsAreRefusedAtTheirLine) {
   const Outcome outcome = place.run({"train", "odd.yaml", "--progress", "none"});
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:5:45: objective.0.layer_mapping: expected teacher layers 1 to 3, found 9"));
-  EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:6:45: objective.1.relation_heads"));
+  EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:6:46: objective.1.relation_heads"));
   EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:8:10: objective.2.sae: expected teacher layers 0 to 3, found 8"));
+  EXPECT_EQ(outcome.err.find("expected student layers"), std::string::npos) << "one mistake, one complaint";
   EXPECT_FALSE(place.has("runs/odd"));
 }
 
