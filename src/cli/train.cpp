@@ -42,7 +42,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
   const ChatWords words = chat_words_of(recipe, student_plan);
   const auto limits = [&](bool labels_needed) {
-    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words);
+    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words,
+                       tokenizer);
   };
   const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
   const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)),
@@ -53,9 +54,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
 
   const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
   const StudentModel& student = *built;
-  Objective objective(recipe.objective, shape_of(student.spec()),
-                      teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
-                      {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
+  Objective objective =
+      make_objective(loaded, recipe, student.spec(), teacher_spec,
+                     {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());

@@ -1,7 +1,6 @@
 #include "distill/kernels/clip_norm.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/scalar_tensor.h>
@@ -67,10 +66,8 @@ at::Tensor global_norm(at::TensorList gradients) {
   return at::linalg_vector_norm(at::stack(norms), 2);
 }
 
-void clip_by_norm_(at::TensorList gradients, const at::Tensor& norm, double max_norm) {
-  if (gradients.empty()) return;
-  const at::Tensor factor = norm.reciprocal().mul_(max_norm).clamp_max_(1.0);  // a norm of 0 gives inf, clamped to 1
-  at::_foreach_mul_(gradients, factor.to(gradients[0].scalar_type()));
+at::Tensor clip_factor(const at::Tensor& norm, double max_norm) {
+  return norm.reciprocal().mul_(max_norm).clamp_max_(1.0);  // a norm of 0 gives inf, clamped to 1
 }
 
 }  // namespace distill

@@ -4,10 +4,9 @@
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "cuda_call.h"
 #include "dropout_cuda.h"
 #include "dropout_hash.h"
 
@@ -48,28 +47,11 @@ void drop_rows(const at::Tensor& x, const Mask& mask, at::Tensor& y) {
   });
 }
 
-DropoutType type_of(const at::Tensor& x) {
-  switch (x.scalar_type()) {
-    case at::kHalf:
-      return DropoutType::f16;
-    case at::kBFloat16:
-      return DropoutType::bf16;
-    case at::kFloat:
-      return DropoutType::f32;
-    case at::kDouble:
-      return DropoutType::f64;
-    default:
-      TORCH_CHECK(false, "keyed_dropout: floating values expected, found ", x.scalar_type());
-  }
-}
-
 void drop_cuda(const at::Tensor& x, const Mask& mask, at::Tensor& y) {
-  const c10::DeviceGuard device(x.device());
-  const c10::Stream stream = c10::impl::VirtualGuardImpl(x.device().type()).getStream(x.device());
-  const int error = launch_keyed_dropout(x.const_data_ptr(), y.mutable_data_ptr(), type_of(x), shape_of(x),
-                                         mask.row_keys_B.const_data_ptr<int64_t>(), mask.noise_key, mask.site, mask.threshold,
-                                         mask.factor, stream.native_handle());
-  TORCH_CHECK(error == 0, "keyed_dropout: CUDA error ", error);
+  const CudaCall on(x);
+  check_launch(launch_keyed_dropout(source_of(x), sink_of(y), shape_of(x), mask.row_keys_B.const_data_ptr<int64_t>(),
+                                    mask.noise_key, mask.site, mask.threshold, mask.factor, on.stream()),
+               "keyed_dropout");
 }
 
 at::Tensor drop(const at::Tensor& input, const Mask& mask) {

@@ -3,17 +3,17 @@
 
 #include <cstdint>
 
-namespace distill {
+#include "elements.h"
 
-enum class DropoutType { f16, bf16, f32, f64 };
+namespace distill {
 
 struct DropoutShape {
   int64_t batch, planes, rows, columns;
 };
 
-// Launches on `stream` (a cudaStream_t) of the current device; `x` and `y` are contiguous [batch, planes, rows, columns] and
-// may be the same. Returns a CUDA error code, 0 when the launch went well.
-int launch_keyed_dropout(const void* x, void* y, DropoutType type, DropoutShape shape, const int64_t* row_keys,
-                         uint64_t noise_key, uint64_t site, uint64_t threshold, double factor, void* stream);
+// Launches on `stream` (a cudaStream_t) of the current device; `x` and `y` are contiguous [batch, planes, rows, columns] of one
+// type and may be the same. Returns a CUDA error code, 0 when the launch went well.
+int launch_keyed_dropout(Source x, Sink y, DropoutShape shape, const int64_t* row_keys, uint64_t noise_key, uint64_t site,
+                         uint64_t threshold, double factor, void* stream);
 
 }  // namespace distill

@@ -1,16 +1,15 @@
-// Rotary positions: one CPU loop for both directions; other devices compose tensor operations.
+// Rotary positions: checks, the CPU loop for both directions, and the autograd node.
 #include "distill/kernels/rope.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
+#include "cuda_call.h"
+#include "rope_cuda.h"
 #include "simd.h"
 
 namespace distill {
@@ -37,6 +36,10 @@ void turn_halves(const Scalar* x, const Acc* cos, const Acc* sin, Acc sign, Scal
 DISTILL_SIMD void turn_halves(const float* x, const float* cos, const float* sin, float sign, float* y, int64_t pairs) {
   turn_halves_body(x, cos, sin, sign, y, pairs);
 }
+DISTILL_SIMD void turn_halves(const c10::BFloat16* x, const float* cos, const float* sin, float sign, c10::BFloat16* y,
+                              int64_t pairs) {
+  turn_halves_body(x, cos, sin, sign, y, pairs);
+}
 
 template <class Scalar, class Acc>
 void turn_neighbours(const Scalar* x, const Acc* cos, const Acc* sin, Acc sign, Scalar* y, int64_t pairs) {
@@ -47,9 +50,11 @@ void turn_neighbours(const Scalar* x, const Acc* cos, const Acc* sin, Acc sign, 
   }
 }
 
+// The input may be a view into a wider product, or heads that come transposed: only the last axis must be dense.
 template <class Scalar, class Acc>
 void turn_all(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, Acc sign, at::Tensor& y_BTHK) {
   const int64_t length = x_BTHK.size(1), heads = x_BTHK.size(2), size = x_BTHK.size(3), pairs = tables.cos_PR.size(1);
+  const int64_t batch_stride = x_BTHK.stride(0), token_stride = x_BTHK.stride(1), head_stride = x_BTHK.stride(2);
   const int64_t* rows = tables.rows_BT.defined() ? tables.rows_BT.const_data_ptr<int64_t>() : nullptr;
   const Scalar* x = x_BTHK.const_data_ptr<Scalar>();
   const Acc* cos = tables.cos_PR.const_data_ptr<Acc>();
@@ -58,8 +63,9 @@ void turn_all(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, 
   at::parallel_for(0, x_BTHK.size(0) * length, 1 + 16384 / (heads * size), [&](int64_t begin, int64_t end) {
     for (int64_t token = begin; token < end; ++token) {
       const int64_t row = rows ? rows[token] : token % length;
+      const Scalar* of_token = x + token / length * batch_stride + token % length * token_stride;
       for (int64_t head = 0; head < heads; ++head) {
-        const Scalar* from = x + (token * heads + head) * size;
+        const Scalar* from = of_token + head * head_stride;
         Scalar* to = y + (token * heads + head) * size;
         if (interleaved) {
           turn_neighbours(from, cos + row * pairs, sin + row * pairs, sign, to, pairs);
@@ -72,37 +78,36 @@ void turn_all(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, 
   });
 }
 
-at::Tensor turn_cpu(const at::Tensor& x, const Tables& tables, bool interleaved, double sign) {
-  const at::Tensor x_BTHK = x.contiguous();
-  at::Tensor y_BTHK = at::empty_like(x_BTHK);
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, x.scalar_type(), "rope", [&] {
+void turn_cpu(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, double sign, at::Tensor& y_BTHK) {
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, x_BTHK.scalar_type(), "rope", [&] {
     if (tables.cos_PR.scalar_type() == at::kDouble) {
       turn_all<scalar_t, double>(x_BTHK, tables, interleaved, sign, y_BTHK);
     } else {
       turn_all<scalar_t, float>(x_BTHK, tables, interleaved, static_cast<float>(sign), y_BTHK);
     }
   });
+}
+
+void turn_cuda(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, double sign, at::Tensor& y_BTHK) {
+  const RopeHeads heads{source_of(x_BTHK), sink_of(y_BTHK),  x_BTHK.size(0),   x_BTHK.size(1),  x_BTHK.size(2),
+                        x_BTHK.size(3),    x_BTHK.stride(0), x_BTHK.stride(1), x_BTHK.stride(2)};
+  const RopeAngles angles{source_of(tables.cos_PR),
+                          source_of(tables.sin_PR),
+                          tables.rows_BT.defined() ? tables.rows_BT.const_data_ptr<int64_t>() : nullptr,
+                          tables.cos_PR.size(1),
+                          interleaved,
+                          sign};
+  const CudaCall on(x_BTHK);
+  check_launch(launch_rope(heads, angles, on.stream()), "rope");
+}
+
+at::Tensor turn(const at::Tensor& x, const Tables& tables, bool interleaved, double sign) {
+  const at::Tensor x_BTHK = x.stride(3) == 1 ? x : x.contiguous();
+  at::Tensor y_BTHK = at::empty(x.sizes(), x.options().requires_grad(false));
+  if (x.numel() > 0)
+    x.device().is_cpu() ? turn_cpu(x_BTHK, tables, interleaved, sign, y_BTHK)
+                        : turn_cuda(x_BTHK, tables, interleaved, sign, y_BTHK);
   return y_BTHK;
-}
-
-at::Tensor turn_any(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, double sign) {
-  const int64_t batch = x_BTHK.size(0), length = x_BTHK.size(1), pairs = tables.cos_PR.size(1);
-  const auto rows_of = [&](const at::Tensor& table_PR) {
-    if (!tables.rows_BT.defined()) return table_PR.narrow(0, 0, length).unsqueeze(1);
-    return table_PR.index_select(0, tables.rows_BT.reshape(-1)).view({batch, length, 1, pairs});
-  };
-  const at::Tensor cos = rows_of(tables.cos_PR), sin = rows_of(tables.sin_PR) * sign;
-  const at::Tensor turned = x_BTHK.narrow(-1, 0, 2 * pairs).to(cos.scalar_type());
-  const at::Tensor a = interleaved ? turned.slice(-1, 0, 2 * pairs, 2) : turned.narrow(-1, 0, pairs);
-  const at::Tensor b = interleaved ? turned.slice(-1, 1, 2 * pairs, 2) : turned.narrow(-1, pairs, pairs);
-  const at::Tensor first = a * cos - b * sin, second = b * cos + a * sin;
-  const at::Tensor y = interleaved ? at::stack({first, second}, -1).flatten(-2) : at::cat({first, second}, -1);
-  if (2 * pairs == x_BTHK.size(-1)) return y.to(x_BTHK.scalar_type());
-  return at::cat({y.to(x_BTHK.scalar_type()), x_BTHK.narrow(-1, 2 * pairs, x_BTHK.size(-1) - 2 * pairs)}, -1);
-}
-
-at::Tensor turn(const at::Tensor& x_BTHK, const Tables& tables, bool interleaved, double sign) {
-  return x_BTHK.device().is_cpu() ? turn_cpu(x_BTHK, tables, interleaved, sign) : turn_any(x_BTHK, tables, interleaved, sign);
 }
 
 struct RopeFunction : torch::autograd::Function<RopeFunction> {
@@ -131,7 +136,7 @@ at::Tensor rope(const at::Tensor& x_BTHK, const at::Tensor& cos_PR, const at::Te
               cos_PR.sizes());
   std::optional<at::Tensor> rows;
   if (rows_BT.defined()) rows = rows_BT.contiguous();
-  return RopeFunction::apply(x_BTHK, cos_PR, sin_PR, rows, interleaved);
+  return RopeFunction::apply(x_BTHK, cos_PR.contiguous(), sin_PR.contiguous(), rows, interleaved);
 }
 
 }  // namespace distill

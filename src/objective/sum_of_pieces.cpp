@@ -43,8 +43,8 @@ void add_gradient(const Pieces& pieces, int64_t piece, const std::vector<at::Ten
 }
 
 struct SumOfPieces : torch::autograd::Function<SumOfPieces> {
-  static at::Tensor forward(AutogradContext* context, const std::vector<at::Tensor>& inputs,
-                            const c10::intrusive_ptr<Held>& held) {
+  static at::Tensor forward(AutogradContext* context, at::TensorList list, const c10::intrusive_ptr<Held>& held) {
+    const variable_list inputs = list.vec();
     context->save_for_backward(inputs);
     context->saved_data["pieces"] = c10::IValue::make_capsule(held);
     const AutocastGuard plain_types(inputs.front().device(), std::nullopt);
@@ -73,7 +73,7 @@ struct SumOfPieces : torch::autograd::Function<SumOfPieces> {
 
 at::Tensor sum_of_pieces(const std::vector<at::Tensor>& inputs, Pieces pieces) {
   if (pieces.count == 0) return {};
-  return SumOfPieces::apply(inputs, c10::make_intrusive<Held>(std::move(pieces)));
+  return SumOfPieces::apply(at::TensorList(inputs), c10::make_intrusive<Held>(std::move(pieces)));
 }
 
 }  // namespace distill

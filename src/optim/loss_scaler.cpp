@@ -1,22 +1,23 @@
 #include "distill/optim/loss_scaler.h"
 
 #include <ATen/ops/_amp_update_scale.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/reciprocal.h>
 #include <ATen/ops/zeros.h>
 
 namespace distill {
 
-LossScaler::LossScaler(const Options& options, at::Device device) : options_(options) {
+LossScaler::LossScaler(const Options& options, at::Device device) : options_(options), device_(device) {
   if (!options.enabled) return;
   scale_ = at::full({}, options.initial_scale, at::TensorOptions().dtype(at::kFloat).device(device));
   growth_tracker_ = at::zeros({}, at::TensorOptions().dtype(at::kInt).device(device));
 }
 
-void LossScaler::unscale_(at::TensorList grads) const {
-  // The scale is a power of two: its reciprocal is exact. inf and NaN stay what they are.
-  if (options_.enabled && !grads.empty()) at::_foreach_mul_(grads, at::reciprocal(scale_).to(grads[0].scalar_type()));
+at::Tensor LossScaler::inverse() const {
+  // The scale is a power of two: its reciprocal is exact.
+  return options_.enabled ? scale_.to(at::kDouble).reciprocal()
+                          : at::ones({}, at::TensorOptions().dtype(at::kDouble).device(device_));
 }
 
 void LossScaler::update(const at::Tensor& found_inf) {

@@ -1,12 +1,11 @@
 #include "distill/optim/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "distill/core/error.h"
+#include "distill/kernels/adamw.h"
 #include "distill/tensor/restore.h"
 
 namespace distill {
@@ -22,25 +21,11 @@ Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> par
   step_ = at::zeros({}, parameters_.front().tensor.options().dtype(at::kFloat).requires_grad(false));
   for (const NamedTensor& parameter : parameters_) {
     const auto own_peak = peak_rates.find(parameter.name);
-    Group& group = group_of(parameter, own_peak == peak_rates.end() ? 1 : own_peak->second / recipe.learning_rate);
+    const bool has_own = own_peak != peak_rates.end() && recipe.learning_rate > 0;
+    rate_factors_.push_back(has_own ? own_peak->second / recipe.learning_rate : 1);
     first_moments_.push_back(at::zeros_like(parameter.tensor));
     second_moments_.push_back(at::zeros_like(parameter.tensor));
-    group.weights.push_back(parameter.tensor);
-    group.first_moments.push_back(first_moments_.back());
-    group.second_moments.push_back(second_moments_.back());
-    group.steps.push_back(step_);
   }
-}
-
-// What is stepped together: matrices and vectors, at each rate.
-Optimizer::Group& Optimizer::group_of(const NamedTensor& parameter, double rate_factor) {
-  const double weight_decay = parameter.matrix ? recipe_.weight_decay : 0;
-  for (Group& group : groups_)
-    if (group.weight_decay == weight_decay && group.rate_factor == rate_factor) return group;
-  Group& group = groups_.emplace_back();
-  group.weight_decay = weight_decay;
-  group.rate_factor = rate_factor;
-  return group;
 }
 
 std::vector<at::Tensor> Optimizer::gradients() const {
@@ -64,20 +49,21 @@ void Optimizer::zero_gradients() {
     if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();  // kept: the next update needs it again
 }
 
-void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
+void Optimizer::step(double learning_rate, const at::Tensor& found_inf, const at::Tensor& gradient_factor) {
   const at::NoGradGuard no_grad;
   step_.add_(1).sub_(found_inf);
-  for (Group& group : groups_) step_group(group, learning_rate * group.rate_factor, found_inf);
-}
-
-void Optimizer::step_group(Group& group, double learning_rate, const at::Tensor& found_inf) {
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& weight : group.weights) gradients.push_back(weight.grad());
-  at::_fused_adamw_(group.weights, gradients, group.first_moments, group.second_moments, {}, group.steps, learning_rate,
-                    recipe_.betas[0], recipe_.betas[1], group.weight_decay, recipe_.eps, /*amsgrad=*/false, /*maximize=*/false,
-                    /*grad_scale=*/{}, found_inf);
-  // The fused kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
-  for (const at::Tensor& weight : group.weights) weight.unsafeGetTensorImpl()->bump_version();
+  const std::vector<at::Tensor> all = gradients();
+  std::vector<AdamwTensors> tensors;
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    tensors.push_back({parameters_[i].tensor,
+                       all[i],
+                       first_moments_[i],
+                       second_moments_[i],
+                       {},
+                       parameters_[i].matrix ? recipe_.weight_decay : 0});
+  adamw_(tensors, {learning_rate, recipe_.betas[0], recipe_.betas[1], recipe_.eps, step_, gradient_factor, found_inf});
+  // The kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
+  for (const NamedTensor& parameter : parameters_) parameter.tensor.unsafeGetTensorImpl()->bump_version();
 }
 
 std::vector<NamedTensor> Optimizer::state() const {

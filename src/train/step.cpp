@@ -83,17 +83,16 @@ at::Tensor gradient_shares(const StepParts& parts, const Update& update, const a
   return shares;
 }
 
-// Unscale once, clip, step, update the scale. Returns {grad_norm, skipped}.
+// Unscale once, clip, step, update the scale. The optimizer multiplies by one factor for the first two, and leaves the gradients
+// at zero. Returns {grad_norm, skipped}.
 std::pair<at::Tensor, at::Tensor> apply_gradients(const StepParts& parts, double learning_rate) {
   const at::NoGradGuard no_grad;
-  const std::vector<at::Tensor> gradients = parts.optimizer.gradients();
-  parts.scaler.unscale_(gradients);
-  const at::Tensor norm = global_norm(gradients);
+  const at::Tensor unscale = parts.scaler.inverse();
+  const at::Tensor norm = global_norm(parts.optimizer.gradients()) * unscale;
   const at::Tensor found_inf = at::isfinite(norm).logical_not().to(at::kFloat);
-  if (parts.max_grad_norm > 0) clip_by_norm_(gradients, norm, parts.max_grad_norm);
-  parts.optimizer.step(learning_rate, found_inf);
+  const at::Tensor factor = parts.max_grad_norm > 0 ? unscale * clip_factor(norm, parts.max_grad_norm) : unscale;
+  parts.optimizer.step(learning_rate, found_inf, factor);
   parts.scaler.update(found_inf);
-  parts.optimizer.zero_gradients();
   return {norm, found_inf};
 }
 

@@ -60,7 +60,9 @@ bool Trainer::resume() {
               " of the new ones");
   } else if (saved.data_fingerprint != state_.data_fingerprint) {
     throw InputError({folder_.path().string(), "the training rows that this run began with", "other rows",
-                      "Restore the data files and the tokenizer, pass --allow-recipe-change, or start anew with --fresh.", ""});
+                      "Restore the data files and the tokenizer, pass --allow-recipe-change, or start anew with --fresh. A chat "
+                      "template that writes the date (strftime_now) makes other rows every day.",
+                      ""});
   }
   if (saved.num_threads != state_.num_threads) {
     log::warn("the checkpoint was made with " + std::to_string(saved.num_threads) + " threads, this run has " +

@@ -6,6 +6,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "distill/tensor/device.h"
+
 using namespace distill;
 
 namespace {
@@ -58,6 +60,30 @@ TEST(Rope, LowPrecisionHeadsKeepTheirTypeAndTurnInFloat32) {
                    sin = c.angles_PR.sin().to(at::kFloat);
   const at::Tensor y = rope(x, cos, sin, c.rows_BT, false);
   EXPECT_TRUE(at::equal(y, rope(x.to(at::kFloat), cos, sin, c.rows_BT, false).to(at::kBFloat16)));
+}
+
+TEST(Rope, HeadsThatAreAViewNeedNoCopy) {
+  at::manual_seed(7);
+  const Case c;
+  const at::Tensor cos = c.angles_PR.cos(), sin = c.angles_PR.sin();
+  const at::Tensor wide_BTC = at::randn({2, 5, 60}, at::kDouble), view_BTHK = wide_BTC.narrow(2, 20, 24).view({2, 5, 3, 8});
+  EXPECT_TRUE(at::equal(rope(view_BTHK, cos, sin, c.rows_BT, false), rope(view_BTHK.contiguous(), cos, sin, c.rows_BT, false)));
+  const at::Tensor heads_first = at::randn({2, 3, 5, 8}, at::kDouble).transpose(1, 2);
+  EXPECT_TRUE(at::equal(rope(heads_first, cos, sin, c.rows_BT, true), rope(heads_first.contiguous(), cos, sin, c.rows_BT, true)));
+}
+
+TEST(Rope, GpuEqualsCpu_CUDA) {
+  if (!has_cuda()) GTEST_SKIP() << "needs a CUDA GPU: " << why_no_cuda().reason;
+  at::manual_seed(8);
+  const Case c;
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16})
+    for (const bool interleaved : {false, true}) {
+      const at::ScalarType wide = type == at::kDouble ? at::kDouble : at::kFloat;
+      const at::Tensor cos = c.angles_PR.cos().to(wide), sin = c.angles_PR.sin().to(wide), x = c.x_BTHK.detach().to(type);
+      const at::Tensor cpu = rope(x, cos, sin, c.rows_BT, interleaved);
+      const at::Tensor gpu = rope(x.cuda(), cos.cuda(), sin.cuda(), c.rows_BT.cuda(), interleaved);
+      EXPECT_LT((gpu.cpu() - cpu).abs().max().item<double>(), type == at::kDouble ? 1e-14 : type == at::kFloat ? 1e-6 : 0.05);
+    }
 }
 
 }  // namespace

@@ -95,6 +95,17 @@ TEST(Optimizer, ASkippedUpdateMovesNoBit) {
   for (size_t i = 0; i < optimizer.state().size(); ++i) EXPECT_TRUE(at::equal(before[i + 1], optimizer.state()[i].tensor));
 }
 
+TEST(Optimizer, TheFactorMultipliesGradientsBeforeTheMoments) {
+  const at::Tensor scaled = leaf({0.5}), plain = leaf({0.5});
+  Optimizer of_scaled({}, {{"w", scaled, true}}), of_plain({}, {{"w", plain, true}});
+  scaled.mutable_grad() = at::full({1}, 3.0 * 1024, at::kDouble);
+  plain.mutable_grad() = at::full({1}, 3.0, at::kDouble);
+  of_scaled.step(1e-2, at::zeros({}), at::full({}, 1.0 / 1024, at::kDouble));
+  of_plain.step(1e-2, at::zeros({}));
+  EXPECT_TRUE(at::equal(scaled, plain));
+  EXPECT_TRUE(at::equal(of_scaled.state()[1].tensor, of_plain.state()[1].tensor));
+}
+
 TEST(Optimizer, NothingToTrainIsARecipeError) { EXPECT_THROW(Optimizer({}, {{"frozen", at::ones({2}), true}}), RecipeError); }
 
 TEST(LossScaler, HalvesOnOverflowAndDoublesAfterCleanUpdates) {
@@ -119,11 +130,9 @@ TEST(LossScaler, AStateWithoutAScaleLeavesTheInitialOne) {
   EXPECT_EQ(scaler.state().scale, 1024);
 }
 
-TEST(LossScaler, UnscalesInPlace) {
-  LossScaler scaler({.enabled = true, .initial_scale = 8}, at::kCPU);
-  const at::Tensor gradient = at::full({2}, 4.0);
-  scaler.unscale_(std::vector<at::Tensor>{gradient});
-  EXPECT_TRUE(at::equal(gradient, at::full({2}, 0.5)));
+TEST(LossScaler, TheInverseIsExactAndOneWithoutScaling) {
+  EXPECT_EQ(LossScaler({.enabled = true, .initial_scale = 8}, at::kCPU).inverse().item<double>(), 0.125);
+  EXPECT_EQ(LossScaler({}, at::kCPU).inverse().item<double>(), 1);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace distill {
 // anywhere makes it inf or NaN. An empty list gives 0.
 at::Tensor global_norm(at::TensorList gradients);
 
-// Multiplies every gradient by min(1, max_norm / norm) in place.
-void clip_by_norm_(at::TensorList gradients, const at::Tensor& norm, double max_norm);
+// min(1, max_norm / norm): what gradients are multiplied with. Scalar, of the norm's type and device.
+at::Tensor clip_factor(const at::Tensor& norm, double max_norm);
 
 }  // namespace distill

@@ -26,8 +26,8 @@ class LossScaler {
   LossScaler(const Options& options, at::Device device);
   // float32 scalar; undefined when scaling is off.
   const at::Tensor& scale() const { return scale_; }
-  // Divides the gradients by the scale in place.
-  void unscale_(at::TensorList grads) const;
+  // What scaled gradients are multiplied with: 1 / scale, or 1; float64 scalar on the device.
+  at::Tensor inverse() const;
   // `found_inf`: float32 scalar, 1 when the update must not happen. Moves the scale.
   void update(const at::Tensor& found_inf);
 
@@ -37,6 +37,7 @@ class LossScaler {
 
  private:
   Options options_;
+  at::Device device_;
   at::Tensor scale_, growth_tracker_;
 };
 
