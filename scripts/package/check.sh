@@ -73,10 +73,16 @@ mkdir -p "$place/old/lib"
 touch "$place/old/lib/libtorch_cpu.so"
 printf "__version__ = '2.9.1+cu126'\ncuda: Optional[str] = '12.6'\n" >"$place/old/version.py"
 
+# The tools of the launcher without any Python, which might have the right torch.
+mkdir "$place/tools"
+for tool in bash env readlink dirname sed getconf sort head awk grep ls ldconfig; do
+  path=$(PATH=$PATH:/sbin:/usr/sbin command -v "$tool") && ln -s "$path" "$place/tools/$tool"
+done
+
 expect "the libraries come from the archive, torch and the system's glibc" libraries_come_from_the_right_places
 expect "the version is told" with_torch "$package/distill" version --json
 expect "the smoke recipe trains" smoke_recipe_trains
 expect "a test binary finds its data" with_torch "$package/libexec/with_torch" "$package/bin/tests_tensor" --gtest_filter='Model/Goldens.EverySignalEqualsTransformers/llama_plain'
 expect "tests of the program find it" with_torch "$package/libexec/with_torch" "$package/bin/tests_gpu" --gtest_filter='GpuRuns.ForwardAnswers*'
-expect "no torch is refused with the line that fetches it" refuses 'found none' X=
+expect "no torch is refused with the line that fetches it" refuses 'found none' PATH="$place/tools"
 expect "another torch is refused by its version" refuses 'torch 2.9.1+cu126, CUDA 12.6' DISTILL_TORCH_ROOT="$place/old"
