@@ -217,7 +217,7 @@ TEST_F(GpuKernels, TheOptimizerStepsAsOnTheCpuAndAnOverflowMovesNoBit_CUDA) {
     for (const NamedTensor& state : on_device.state()) before.push_back(state.tensor.clone());
     for (size_t i = 0; i < here.size(); ++i) {
       here[i].tensor.mutable_grad() = at::randn(here[i].tensor.sizes());
-      there[i].tensor.mutable_grad() = here[i].tensor.grad().to(device_);
+      there[i].tensor.mutable_grad() = here[i].tensor.grad().clone().to(device_);  // a step leaves gradients at zero
     }
     on_cpu.step(1e-2, skipped);
     on_device.step(1e-2, skipped.to(device_));
