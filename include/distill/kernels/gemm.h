@@ -8,8 +8,8 @@ namespace distill::gemm {
 
 // out_NM = a_NK b_KM. Same types on all three.
 void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);
-// out_NM += a_NK b_KM. A wider `out` (float32 under float16 or bfloat16 factors) is added to by the product itself on CUDA, and in
-// slabs of rows elsewhere, so that no temporary of its size appears.
+// out_NM += a_NK b_KM. A wider `out` (float32 under float16 or bfloat16 factors) is added to by the product itself on CUDA, and
+// in slabs of rows elsewhere, so that no temporary of its size appears.
 void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);
 
 }  // namespace distill::gemm
