@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Readers of model files under sanitizers: first the malformed corpus in one process, then libFuzzer on each target.
-# Usage: scripts/fuzz.sh [SECONDS per target, default 20] [TARGET...]     targets: safetensors torch_zip pickle index config template,
-# and, when they are named, tokenizer sentencepiece jsonl, which have not run for long yet.
+# Readers of model files and texts under sanitizers: first the malformed corpora in one process each, then libFuzzer on each target.
+# Usage: scripts/fuzz.sh [SECONDS per target, default 5] [TARGET...]
+# targets: safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl
 # The inputs that were found interesting stay in build-asan/fuzz/TARGET and are where the next run starts; a crash leaves its input
-# there too, and the exit code is 1. Without clang the corpus alone runs, in a build of g++. SECONDS 0: the corpus alone.
+# there too, and the exit code is 1. Without clang the corpora alone run, in a build of g++. SECONDS 0: the corpora alone.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 cd "$root"
 
-seconds=${1:-20}
+seconds=${1:-5}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(safetensors torch_zip pickle index config template)
+[ ${#targets[@]} -gt 0 ] || targets=(safetensors torch_zip pickle index config template tokenizer sentencepiece jsonl)
 build=$root/build-asan
 corpus=$build/fuzz
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0:detect_odr_violation=0
@@ -45,17 +45,26 @@ build_readers() {
   configure_and_build "$build" read_model -DDISTILL_CUDA=OFF -DCMAKE_CXX_COMPILER="$compiler" -DDISTILL_SANITIZE="$sanitizers" \
     -DCMAKE_BUILD_TYPE=Release
   local target
+  configure_and_build "$build" read_text
   for target in "$@"; do configure_and_build "$build" "${target}_fuzz"; done
 }
 
-# The corpus, and every prefix of sound files; nothing may be executed on the way.
-run_corpus() {
+# The corpus of models, and every prefix of sound files; nothing may be executed on the way.
+run_models() {
   local models=$build/models driver=$build/tests/fuzz/read_model
   rm -rf "$models"
   mkdir -p "$models"
   python3 scripts/goldens/make_malformed_models.py "$models/all" >&2 || return 1
   (cd "$models" && "$driver" --cases all && "$driver" --prefixes all/valid/*.safetensors all/valid/one_tensor.pt) || return 1
   [ -z "$(find "$models" -name '*.sentinel')" ] || { say "a model file was executed"; return 1; }
+}
+
+run_texts() {
+  local texts=$build/texts
+  rm -rf "$texts"
+  python3 scripts/goldens/make_malformed_texts.py "$texts/all" >&2 || return 1
+  (cd "$texts" && "$build/tests/fuzz/read_text" --cases all) || return 1
+  [ -z "$(find "$texts" -name '*.sentinel')" ] || { say "a chat template was executed"; return 1; }
 }
 
 # Small files of the corpus, the sound ones too, as the first inputs.
@@ -96,11 +105,12 @@ if ensure_fuzzer; then
   [ "$seconds" = 0 ] && targets=()
   build_readers clang++ fuzzer-no-link,address,undefined "${targets[@]}"
 else
-  say "clang with its fuzzer is not to be had here: the corpus runs in a build of g++, the fuzz targets are skipped"
+  say "clang with its fuzzer is not to be had here: the corpora run in a build of g++, the fuzz targets are skipped"
   targets=()
   build_readers g++ address,undefined
 fi
 num_findings=0
-run_corpus || num_findings=1
+run_models || num_findings=1
+run_texts || num_findings=$((num_findings + 1))
 for target in "${targets[@]}"; do fuzz_one "$target" || num_findings=$((num_findings + 1)); done
 [ $num_findings = 0 ] || fail "$num_findings of the parts above ended with a finding"

@@ -74,7 +74,7 @@ if has_cuda; then part "sm_75 code in the executable" has_sm_75; fi
 part "format (clang-format)" check_format
 part "lint of the torch-free rooms (clang-tidy)" scripts/tidy.sh build
 part "tests" run_tests
-part "malformed models under sanitizers, and fuzzing" scripts/fuzz.sh "${DISTILL_FUZZ_SECONDS:-8}"
+part "malformed models and texts under sanitizers, and fuzzing" scripts/fuzz.sh "${DISTILL_FUZZ_SECONDS:-5}"
 
 num_skipped=$(grep -hs '"result": "SKIPPED"' build/results/*.json | wc -l)
 num_broken=$(count failures)

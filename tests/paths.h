@@ -1,5 +1,6 @@
 // Where the checkout and the built program are. Only the generated paths.cpp holds the absolute paths, so that every other
-// object file is the same in each clone and comes from the compiler cache.
+// object file is the same in each clone and comes from the compiler cache. Tests that were carried elsewhere by
+// scripts/package.sh find both in their archive.
 #pragma once
 
 #include <filesystem>

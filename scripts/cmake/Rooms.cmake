@@ -51,8 +51,9 @@ function(distill_add_room room arrows)
     target_link_libraries(${target} ${scope} distill::cuda)
     target_compile_definitions(${target} PRIVATE DISTILL_WITH_CUDA=1)
   endif()
-  if(DISTILL_CUDA_ENABLED AND sources AND room STREQUAL "tensor")
-    target_compile_definitions(${target} PRIVATE DISTILL_WITH_CUDA=1)   # devices by name: is a GPU of any use?
+  # Devices by name: is a GPU of any use? And what torch says about attention on it.
+  if(DISTILL_CUDA_ENABLED AND sources AND room MATCHES "^(tensor|model)$")
+    target_compile_definitions(${target} PRIVATE DISTILL_WITH_CUDA=1)
   endif()
 endfunction()
 

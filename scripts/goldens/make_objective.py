@@ -31,6 +31,37 @@ def generalized_jsd(student, teacher, beta):
     return b * kl(log_teacher, log_mixture) + (1 - b) * kl(log_student, log_mixture)
 
 
+def skewed(log_p, log_q, alpha):
+    """KL(P || alpha P + (1 - alpha) Q), as DistiLLM (Ko et al., 2024) skews."""
+    return kl(log_p, torch.log(alpha * log_p.exp() + (1 - alpha) * log_q.exp()))
+
+
+def adaptive(log_student, log_teacher, mass=0.5):
+    """Adaptive KL (Wu et al., 2024): the head is the teacher's most probable entries up to half of its mass."""
+    teacher, order = log_teacher.exp().sort(-1, descending=True)
+    student = log_student.exp().gather(-1, order)
+    head = teacher.cumsum(-1) <= mass
+    head[:, 0] = True
+    gap = (teacher - student).abs().detach()
+    share = (gap * head).sum(-1) / gap.sum(-1)
+    rows = lambda log_p, log_q: (log_p.exp() * (log_p - log_q)).sum(-1)
+    return (share * rows(log_teacher, log_student) + (1 - share) * rows(log_student, log_teacher)).sum()
+
+
+def bucketed(log_student, log_teacher, k, reverse):
+    """KL over the teacher's k most probable entries and one more that holds the others."""
+    chosen = log_teacher.topk(k, -1).indices
+    rest = torch.ones_like(log_teacher, dtype=torch.bool).scatter(-1, chosen, False)
+    bucket = lambda log_p: torch.cat([log_p.gather(-1, chosen), log_p.masked_fill(~rest, -torch.inf).logsumexp(-1, True)], -1)
+    student, teacher = bucket(log_student), bucket(log_teacher)
+    return kl(student, teacher) if reverse else kl(teacher, student)
+
+
+def sorted_distance(student, teacher):
+    """Universal logit distillation (Boizard et al., 2024)."""
+    return (student.sort(-1, descending=True).values - teacher.sort(-1, descending=True).values).abs().sum()
+
+
 def main():
     torch.manual_seed(20)
     f8 = dict(dtype=torch.float64)
@@ -69,7 +100,19 @@ def main():
         "jsd_0.5": generalized_jsd(student, teacher, 0.5) / n,
         "jsd_1": generalized_jsd(student, teacher, 1) / n,
         "jsd_0.7_t3": 9 * generalized_jsd(student / 3, teacher / 3, 0.7) / n,
+        "symmetric_kl": (0.3 * kl(log(teacher, 1), log(student, 1)) + 0.7 * kl(log(student, 1), log(teacher, 1))) / n,
+        "skew_kl": skewed(log(teacher, 1), log(student, 1), 0.1) / n,
+        "skew_reverse_kl_t2": 4 * skewed(log(student, 2), log(teacher, 2), 0.25) / n,
+        "adaptive_kl": adaptive(log(student, 1), log(teacher, 1)) / n,
+        "adaptive_kl_t3": 9 * adaptive(log(student, 3), log(teacher, 3)) / n,
+        "tvd_t2": 0.5 * F.l1_loss(log(student, 2).exp(), log(teacher, 2).exp(), reduction="sum") / n,
+        "logit_mse": F.mse_loss(student, teacher),
+        "top_k_kl": bucketed(log(student, 1), log(teacher, 1), 7, False) / n,
+        "top_k_reverse_kl_t2": 4 * bucketed(log(student, 2), log(teacher, 2), 3, True) / n,
+        "uld": sorted_distance(log(student, 1).exp(), log(teacher, 1).exp()) / n,
         "cross_entropy": F.cross_entropy(student, targets),
+        "cross_entropy_smooth": F.cross_entropy(student, targets, label_smoothing=0.1),
+        "cross_entropy_z": F.cross_entropy(student, targets) + 1e-2 * student.logsumexp(-1).square().mean(),
         "hidden_mse": F.mse_loss(projected, rows(fixed["teacher.layer"])),
         "hidden_cosine": (1 - F.cosine_similarity(projected, rows(fixed["teacher.layer"]), dim=-1)).mean(),
         "attention_mse": distance.mean(),

@@ -184,8 +184,14 @@ ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
   return options;
 }
 
-std::unique_ptr<Tokenizer> tokenizer_in(const fs::path& folder) {
-  return !folder.empty() && has_tokenizer(folder) ? load_tokenizer(folder) : nullptr;
+FoundTokenizer tokenizer_in(const fs::path& folder) {
+  if (folder.empty() || !has_tokenizer(folder)) return {};
+  try {
+    return {load_tokenizer(folder), std::nullopt};
+  } catch (const InputError& error) {
+    if (has_tokenizer_json(folder)) throw;
+    return {nullptr, error.complaints().front()};
+  }
 }
 
 int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
@@ -206,13 +212,27 @@ int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, co
 }
 
 DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
-                       const TaskRules& task, const ChatWords& words) {
+                       const TaskRules& task, const ChatWords& words, const FoundTokenizer& tokenizer) {
   int64_t positions = student.spec.max_positions;
   if (teacher) positions = std::min(positions, teacher->max_positions);
-  return {vocabulary, positions, task, words};
+  return {vocabulary, positions, task, words, tokenizer.problem};
 }
 
-ModelShape shape_of(const ModelSpec& spec) { return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width()}; }
+ModelShape shape_of(const ModelSpec& spec) {
+  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
+}
+
+Objective make_objective(const LoadedRecipe& loaded, const Recipe& recipe, const ModelSpec& student,
+                         const std::optional<ModelSpec>& teacher, const ObjectiveOptions& options) {
+  try {
+    return {recipe.objective, shape_of(student), teacher ? std::optional(shape_of(*teacher)) : std::nullopt, options};
+  } catch (const RecipeError& error) {
+    std::vector<Complaint> complaints;
+    for (const Complaint& one : error.complaints())
+      complaints.push_back(loaded.complaint(one.where, one.expected, one.found, one.advice));
+    throw RecipeError(std::move(complaints));
+  }
+}
 
 PreparedPlace prepared_place(const Recipe& recipe) {
   const bool automatic = recipe.data.prepared == "auto";
@@ -272,6 +292,10 @@ StreamOptions stream_options(const Recipe& recipe, at::Device device) {
   return options;
 }
 
+int64_t gradient_share_every(const TrainRecipe& recipe) {
+  return recipe.log_gradient_share ? std::max<int64_t>(1, static_cast<int64_t>(recipe.log_every.amount)) : 0;
+}
+
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates) {
   TrainerOptions result;
   result.total_updates = total_updates;
@@ -280,7 +304,7 @@ TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options
   if (recipe.train.evaluate_every) result.evaluate_every = static_cast<int64_t>(recipe.train.evaluate_every->amount);
   result.save_every = recipe.train.save_every;
   result.keep_checkpoints = recipe.train.keep_checkpoints;
-  result.flush_every = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
+  result.most_pending = std::max<int64_t>(1, static_cast<int64_t>(recipe.train.log_every.amount));
   result.allow_other_data = options.allow_recipe_change;
   result.data_fingerprint = std::to_string(fingerprint_of(rows));
   return result;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "distill/checkpoint/open.h"
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/task.h"
@@ -41,7 +42,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
   const ChatWords words = chat_words_of(recipe, student_plan);
   const auto limits = [&](bool labels_needed) {
-    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words);
+    return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words,
+                       tokenizer);
   };
   const uint64_t seed = static_cast<uint64_t>(recipe.train.seed);
   const auto rows = load_rows(recipe.data.train, recipe.data, "data.train", tokenizer.get(), limits(learns_from_labels(recipe)),
@@ -52,12 +54,12 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
 
   const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
   const StudentModel& student = *built;
-  Objective objective(recipe.objective, shape_of(student.spec()),
-                      teacher_spec ? std::optional(shape_of(*teacher_spec)) : std::nullopt,
-                      {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal});
+  Objective objective =
+      make_objective(loaded, recipe, student.spec(), teacher_spec,
+                     {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
-  Optimizer optimizer(recipe.optimizer, trained);
+  Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());
   LossScaler scaler({.enabled = precision.loss_scaling}, device);
   const double updates_per_token =
       static_cast<double>(stream.updates_per_epoch()) / static_cast<double>(counts_of(*rows).kept_tokens);
@@ -78,7 +80,8 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                         forward_options(recipe, student.spec()),
                         recipe.optimizer.max_grad_norm.value.value_or(0),
                         seed,
-                        device};
+                        device,
+                        gradient_share_every(recipe.train)};
   Trainer trainer(parts, stream, schedule, trainer_options(recipe, options, *rows, total_updates), run, {&log_file, &progress},
                   eval_rows ? std::function<EvalEvent()>(evaluate_now) : nullptr);
   const bool resumed = trainer.resume();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -212,6 +213,8 @@ void GrowingFile::cut(uint64_t size) {
 void GrowingFile::read_at(uint64_t offset, void* into, uint64_t count) const {
   read_exactly(descriptor_, path_, offset, into, count);
 }
+
+void GrowingFile::mark_in_use() const { ::flock(descriptor_, LOCK_SH | LOCK_NB); }
 
 void sync_folder(const fs::path& path) {
   const int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -5,6 +5,7 @@
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
+#include "distill/core/json_text.h"
 
 namespace distill {
 namespace {
@@ -15,7 +16,7 @@ constexpr size_t kMaxDepth = 128;
 // through all earlier keys of an ordered object for each new one: a vocabulary of 150,000 words takes it 20 seconds.
 class Builder {
  public:
-  Builder(Json& root, std::string_view text, const std::string& where) : root_(root), text_(text), where_(where) {}
+  Builder(Json& root, const JsonText& text) : root_(root), text_(text) {}
 
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
@@ -33,11 +34,13 @@ class Builder {
   }
   bool key(std::string& name) {
     if (!keys_.back().insert(name).second)
-      throw InputError({where_, "every key once", "the key \"" + name + "\" twice", "Remove one of them.", ""});
+      throw InputError({text_.where(), "every key once", "the key \"" + name + "\" twice", "Remove one of them.", ""});
     key_ = std::move(name);
     return true;
   }
-  [[noreturn]] bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error);
+  [[noreturn]] bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error) {
+    text_.refuse(byte, error);
+  }
 
  private:
   Json* place(Json&& value) {
@@ -53,7 +56,7 @@ class Builder {
   bool add(Json value) { return place(std::move(value)) != nullptr; }
   bool open(Json&& container) {
     if (containers_.size() >= kMaxDepth)
-      throw InputError({where_, "at most 128 nested levels", "more", "Check where this file comes from.", ""});
+      throw InputError({text_.where(), "at most 128 nested levels", "more", "Check where this file comes from.", ""});
     if (container.is_object()) keys_.emplace_back();
     containers_.push_back(place(std::move(container)));
     return true;
@@ -64,21 +67,11 @@ class Builder {
   }
 
   Json& root_;
-  std::string_view text_;
-  const std::string& where_;
+  const JsonText& text_;
   std::string key_;
   std::vector<Json*> containers_;  // the open ones; only the innermost grows, so the others stay in place
   std::vector<std::unordered_set<std::string>> keys_;
 };
-
-std::string line_and_column(std::string_view text, size_t byte) {
-  size_t line = 1, column = 1;
-  for (size_t i = 0; i + 1 < byte && i < text.size(); ++i) {
-    column = text[i] == '\n' ? 1 : column + 1;
-    line += text[i] == '\n';
-  }
-  return std::to_string(line) + ":" + std::to_string(column);
-}
 
 [[noreturn]] void wrong_type(const std::string& where, const char* key, const char* expected, const Json& found) {
   std::string text = found.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -93,25 +86,13 @@ const Json* find(const Json& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-bool Builder::parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error) {
-  std::string reason = error.what();
-  if (const size_t colon = reason.find("; last read"); colon != std::string::npos) reason.resize(colon);
-  if (const size_t start = reason.find(": "); start != std::string::npos) reason = reason.substr(start + 2);
-  if (const size_t tag = reason.find("] "); reason[0] == '[' && tag != std::string::npos) reason = reason.substr(tag + 2);
-  throw InputError({where_ + ":" + line_and_column(text_, byte), "valid JSON", reason,
-                    "The file may be cut or not JSON: take it again from its source.", ""});
-}
-
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
+  const JsonText source(text, where);
   Json root;
-  Builder builder(root, text, where);
-  // The library takes a NUL for the end of the text.
-  if (const size_t nul = text.find('\0'); nul != text.npos)
-    throw InputError({where + ":" + line_and_column(text, nul + 1), "valid JSON", "a NUL byte",
-                      "The file may be cut or not JSON: take it again from its source.", ""});
-  Json::sax_parse(text.begin(), text.end(), &builder);
+  Builder builder(root, source);
+  source.send_to<Json>(builder);
   return root;
 }
 

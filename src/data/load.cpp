@@ -79,7 +79,7 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
 PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, const DataLimits& limits) {
   PrepareRules rules;
   rules.render = render_rules(recipe, tokenizer, limits.vocab_size, limits.task, limits.words);
-
+  rules.render.tokenizer_problem = limits.tokenizer_problem;
   rules.overflow = recipe.overflow;
   rules.sequence_length =
       limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;
@@ -118,6 +118,7 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
   auto rows = std::make_shared<Rows>();
   rows->task = limits.task;
   if (limits.task.targets == Targets::masked_tokens) {
+    if (limits.tokenizer_problem) throw InputError(*limits.tokenizer_problem);  // masks are made of its tokens
     rows->mask_words = mask_words(tokenizer, limits.vocab_size);
     rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
   }

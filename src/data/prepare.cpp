@@ -160,16 +160,15 @@ PreparedSource prepare_in_memory(RowReader& reader, const PrepareRules& rules, c
   return source;
 }
 
-void expect_unchanged(const fs::path& file, const PrepareRules& rules, const std::string& key) {
-  if (prepared_key(file, rules) == key) return;
+void expect_unchanged(const PreparedFolder& folder, const fs::path& file, const PrepareRules& rules) {
+  if (folder.fits(rules)) return;
   throw InputError({file.string(), "the file that it was when reading began", "another",
                     "Let whoever writes it finish, then run the same command again.", ""});
 }
 
 PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, const PreparedPlace& place, const fs::path& file,
                                  const std::string& label) {
-  const std::string key = prepared_key(file, rules);
-  PreparedFolder folder(place.folder, key, label);
+  PreparedFolder folder(place.folder, file, rules, label);
   PreparedSource source{folder.take_store(), folder.state()};
   if (source.state.finished) {
     log::info(label + ": taking the rows that were prepared before, in " + folder.path().string());
@@ -179,7 +178,7 @@ PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, c
     log::info(label + ": going on with preparing after row " + std::to_string(source.state.position.number));
   try {
     Preparation(source, &folder, reader, rules, file.string()).run(label);
-    expect_unchanged(file, rules, key);
+    expect_unchanged(folder, file, rules);
   } catch (const Stopped&) {
     folder.save(source.store, source.state);
     throw;
@@ -188,6 +187,7 @@ PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, c
     throw;
   }
   folder.save(source.store, source.state);
+  folder.remove_older();
   return source;
 }
 

@@ -1,17 +1,12 @@
 #include "distill/data/prepared.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "distill/core/error.h"
@@ -21,12 +16,15 @@
 #include "distill/core/stop.h"
 #include "distill/core/units.h"
 
+#include "folder_lock.h"
+
 namespace distill {
 namespace {
 
 // Raise it whenever the same text and rules give other documents than before.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 constexpr const char* kState = "state.json";
+constexpr size_t kOthersKept = 1;  // of one source, besides the folder that was prepared last
 constexpr uint64_t kSampleBytes = uint64_t{1} << 16;
 constexpr int kSamples = 16;
 
@@ -61,6 +59,15 @@ uint64_t describe_source(const fs::path& path) {
   return key;
 }
 
+// A template that writes the date writes other rows tomorrow.
+uint64_t day_of(const ChatTemplate* chat) {
+  if (!chat || !chat->tells_time()) return 0;
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  return 1 + static_cast<uint64_t>(local.tm_year) * 366 + static_cast<uint64_t>(local.tm_yday);
+}
+
 uint64_t describe_rules(const PrepareRules& rules) {
   const RenderRules& render = rules.render;
   const TaskRules& task = render.task;
@@ -69,24 +76,8 @@ uint64_t describe_rules(const PrepareRules& rules) {
   return random_key({number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
                      number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only),
                      number(render.vocab_size), number(task.targets), as_key(task.mask_probability), number(task.num_classes),
-                     number(task.labels_needed), number(rules.read.vocab_size), number(rules.read.num_classes),
+                     number(task.labels_needed), day_of(chat), number(rules.read.vocab_size), number(rules.read.num_classes),
                      number(rules.sequence_length), number(rules.overflow)});
-}
-
-int take_lock(const fs::path& folder, const std::string& label) {
-  const fs::path file = folder / ".lock";
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor < 0)
-    throw CreateError({folder.string(), "a folder that can be written to", std::generic_category().message(errno),
-                       "Set data.prepared to a folder of your own, or to `none`.", ""});
-  bool said = false;
-  // Other answers than EWOULDBLOCK come from file systems without locks: there it goes on unguarded, as a run does.
-  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    if (!std::exchange(said, true)) log::info(label + ": waiting for another process that prepares the same rows");
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    check_stop();
-  }
-  return descriptor;
 }
 
 std::string hex(uint64_t value) {
@@ -95,17 +86,25 @@ std::string hex(uint64_t value) {
   return text;
 }
 
-Json to_json(const PreparedState& state) {
-  return {{"format", kFormat},
-          {"finished", state.finished},
-          {"position", {{"number", state.position.number}, {"byte", state.position.byte}}},
-          {"counts",
-           {{"documents", state.counts.documents},
-            {"dropped", state.counts.dropped},
-            {"truncated", state.counts.truncated},
-            {"split", state.counts.split}}},
-          {"sizes", {{"tokens", state.sizes.tokens}, {"labels", state.sizes.labels}, {"documents", state.sizes.documents}}},
-          {"hash", hex(state.hash)}};
+std::string name_of(const fs::path& source) { return fs::weakly_canonical(source).string(); }
+
+// Of everything else in state.json, whose numbers no other hash covers.
+std::string check_of(const Json& state) { return hex(hash_text(state.dump(-1, ' ', false, Json::error_handler_t::replace))); }
+
+Json to_json(const PreparedState& state, const fs::path& source) {
+  Json json = {{"format", kFormat},
+               {"source", name_of(source)},
+               {"finished", state.finished},
+               {"position", {{"number", state.position.number}, {"byte", state.position.byte}}},
+               {"counts",
+                {{"documents", state.counts.documents},
+                 {"dropped", state.counts.dropped},
+                 {"truncated", state.counts.truncated},
+                 {"split", state.counts.split}}},
+               {"sizes", {{"tokens", state.sizes.tokens}, {"labels", state.sizes.labels}, {"documents", state.sizes.documents}}},
+               {"hash", hex(state.hash)}};
+  json["check"] = check_of(json);
+  return json;
 }
 
 uint64_t size_of(const Json& sizes, const char* name, const std::string& where) {
@@ -123,7 +122,10 @@ uint64_t parse_hex(const std::string& text, const std::string& where) {
 }
 
 PreparedState read_state(const std::string& path) {
-  const Json json = read_json_file(path);
+  Json json = read_json_file(path);
+  const std::string check = json_string(json, "check", path);
+  json.erase("check");
+  if (check_of(json) != check) throw InputError({path, "the text that was written", "another", "", ""});
   PreparedState state;
   if (json_int(json, "format", path) != kFormat) throw InputError({path, "format " + std::to_string(kFormat), "another", "", ""});
   state.finished = json_bool_or(json, "finished", false, path);
@@ -153,21 +155,34 @@ uint64_t hash_of(const TokenStore& store) {
   return hash;
 }
 
+// What the folder's rows were read from; "" when it does not say.
+std::string source_of(const fs::path& folder) {
+  std::error_code unreadable;
+  if (!fs::exists(folder / kState, unreadable)) return "";
+  try {
+    return json_string_or(read_json_file((folder / kState).string()), "source", "", "");
+  } catch (const InputError&) {
+    return "";
+  }
+}
+
 }  // namespace
 
 std::string prepared_key(const fs::path& source, const PrepareRules& rules) {
   return hex(random_key({describe_source(source), describe_rules(rules)}));
 }
 
-PreparedFolder::PreparedFolder(const fs::path& place, const std::string& key, const std::string& label)
-    : path_(place / key), label_(label) {
-  make_folders(path_);
-  lock_ = take_lock(path_, label_);
-}
+PreparedFolder::PreparedFolder(const fs::path& place, const fs::path& source, const PrepareRules& rules, const std::string& label)
+    : source_(source),
+      key_(prepared_key(source, rules)),
+      place_(place),
+      path_(place / key_),
+      label_(label),
+      lock_(std::make_unique<FolderLock>(path_, label)) {}
 
-PreparedFolder::~PreparedFolder() {
-  if (lock_ >= 0) ::close(lock_);
-}
+PreparedFolder::~PreparedFolder() = default;
+
+bool PreparedFolder::fits(const PrepareRules& rules) const { return prepared_key(source_, rules) == key_; }
 
 TokenStore PreparedFolder::take_store() {
   const fs::path file = path_ / kState;
@@ -177,6 +192,8 @@ TokenStore PreparedFolder::take_store() {
       TokenStore store(path_, state.sizes);
       if (hash_of(store) != state.hash) throw InputError({path_.string(), "the bytes that were written", "others", "", ""});
       state_ = state;
+      std::error_code ignored;  // an older date only makes it the first to go
+      fs::last_write_time(file, fs::file_time_type::clock::now(), ignored);
       return store;
     } catch (const InputError& error) {
       log::warn(label_ + ": the prepared rows cannot be used and are prepared again: " + error.complaints().front().text());
@@ -188,13 +205,23 @@ TokenStore PreparedFolder::take_store() {
 
 void PreparedFolder::save(TokenStore& store, const PreparedState& state) {
   store.sync();
-  write_file_atomically(path_ / kState, to_json(state).dump(2) + "\n");
+  write_file_atomically(path_ / kState, to_json(state, source_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   state_ = state;
 }
 
-void PreparedFolder::remove() {
-  std::error_code ignored;  // the error that is on its way says more
-  fs::remove_all(path_, ignored);
+void PreparedFolder::remove() { remove_folder(path_); }  // the error that is on its way says more than one of this
+
+void PreparedFolder::remove_older() const {
+  remove_leftovers(place_);
+  std::vector<std::pair<fs::file_time_type, fs::path>> others;
+  std::error_code gone;  // whatever another process removes meanwhile
+  for (const auto& entry : fs::directory_iterator(place_, gone))
+    if (entry.path() != path_ && source_of(entry.path()) == name_of(source_))
+      others.emplace_back(fs::last_write_time(entry.path() / kState, gone), entry.path());
+  std::sort(others.rbegin(), others.rend());
+  for (size_t i = kOthersKept; i < others.size(); ++i)
+    if (remove_if_unused(others[i].second, kTokensFile))
+      log::info(label_ + ": removed rows that were prepared for other settings, " + others[i].second.string());
 }
 
 }  // namespace distill

@@ -10,10 +10,18 @@
 namespace distill {
 namespace {
 
+[[noreturn]] void refuse_text(const RenderRules& rules, const std::string& where) {
+  Complaint complaint{where, "\"input_ids\", as there is no tokenizer", "text",
+                      "Put a tokenizer.json into the student's or the teacher's folder.", ""};
+  if (rules.tokenizer_problem) {
+    complaint = *rules.tokenizer_problem;
+    complaint.where = where + ", " + complaint.where;
+  }
+  throw InputError(complaint);
+}
+
 Encoding encode(const std::string& text, const RenderRules& rules, const std::string& where, bool add_special_tokens = true) {
-  if (!rules.tokenizer)
-    throw InputError({where, "\"input_ids\", as there is no tokenizer", "text",
-                      "Put a tokenizer.json into the student's or the teacher's folder.", ""});
+  if (!rules.tokenizer) refuse_text(rules, where);
   try {
     return rules.tokenizer->encode(text, add_special_tokens);
   } catch (const InputError& error) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "distill/core/error.h"
+#include "distill/core/utf8.h"
 
 #include "conversation_rows.h"
 #include "row_fields.h"
@@ -172,21 +173,6 @@ IdsSample ids_sample(const Json& row, const std::string& where, int64_t vocab_si
   return sample;
 }
 
-// Length of the UTF-8 character at `at`, 0 when it is not one (also surrogates and overlong forms).
-size_t utf8_length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(at);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xC2 && first < 0xE0 ? 2 : (first & 0xF0) == 0xE0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
-  if (length == 0 || at + length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  const unsigned second = byte(at + 1);
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
-  return overlong || outside ? 0 : length;
-}
-
 }  // namespace
 
 void refuse_row(const std::string& where, const std::string& expected, const std::string& found, const std::string& advice) {
@@ -236,13 +222,9 @@ Sample parse_json_row(const std::string& line, const std::string& where, int64_t
 }
 
 Sample parse_text_row(std::string line, const std::string& where) {
-  for (size_t at = 0; at < line.size();) {
-    const size_t length = utf8_length(line, at);
-    if (length == 0) {
-      refuse_row(where + ":" + std::to_string(at + 1), "UTF-8 text", "bytes that are not UTF-8",
-                 "Convert the file: `iconv -f LATIN1 -t UTF-8 FILE > NEW`.");
-    }
-    at += length;
+  if (const std::optional<size_t> at = find_invalid_utf8(line)) {
+    refuse_row(where + ":" + std::to_string(*at + 1), "UTF-8 text", "bytes that are not UTF-8",
+               "Convert the file: `iconv -f LATIN1 -t UTF-8 FILE > NEW`.");
   }
   return TextSample{std::move(line), {}};
 }

@@ -152,8 +152,14 @@ class TokenRows : public RowReader {
   ReadPosition position() const override { return {number_, static_cast<int64_t>(layout_.first_byte + next_ * layout_.width)}; }
 
   void seek(const ReadPosition& position) override {
+    const auto byte = static_cast<uint64_t>(position.byte);
+    const uint64_t end = layout_.first_byte + layout_.count * layout_.width;
+    if (byte < layout_.first_byte || byte > end || (byte - layout_.first_byte) % layout_.width != 0)
+      refuse(file_, "an id that begins at byte " + std::to_string(byte),
+             "ids from byte " + std::to_string(layout_.first_byte) + " to " + std::to_string(end),
+             "The file was changed since it was read last: take it again from its source.");
     number_ = position.number;
-    next_ = (static_cast<uint64_t>(position.byte) - layout_.first_byte) / layout_.width;
+    next_ = (byte - layout_.first_byte) / layout_.width;
   }
 
   Sample parse(RawRow row, const std::string&) const override { return IdsSample{std::move(row.ids), {}, {}}; }

@@ -29,8 +29,9 @@ uint64_t hash_values(std::span<const T> values) {
 }  // namespace
 
 TokenStore::TokenStore(const fs::path& folder, const StoreSizes& sizes)
-    : tokens_(folder / "tokens.bin"), labels_(folder / "labels.bin"), records_(folder / "documents.bin"), folder_(folder) {
-  take_first(tokens_, folder / "tokens.bin", sizes.tokens * sizeof(Token));
+    : tokens_(folder / kTokensFile), labels_(folder / "labels.bin"), records_(folder / "documents.bin"), folder_(folder) {
+  tokens_.mark_in_use();
+  take_first(tokens_, folder / kTokensFile, sizes.tokens * sizeof(Token));
   take_first(labels_, folder / "labels.bin", sizes.labels * sizeof(int32_t));
   take_first(records_, folder / "documents.bin", sizes.documents * sizeof(StoredDocument));
   documents_.resize(sizes.documents);

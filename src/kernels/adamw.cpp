@@ -65,8 +65,8 @@ void step_on_cpu(const std::vector<AdamwTensors>& tensors, const AdamwStep& step
   const AdamwConstants constants{step.learning_rate, step.beta1, step.beta2, step.eps};
   std::vector<AdamwNumbers<Real>> numbers;
   for (const AdamwTensors& one : tensors)
-    numbers.push_back(
-        adamw_numbers<Real>(constants, static_cast<double>(*step.step.const_data_ptr<float>()), factor, one.weight_decay));
+    numbers.push_back(adamw_numbers<Real>(constants, static_cast<double>(*step.step.const_data_ptr<float>()), factor,
+                                          one.weight_decay, one.rate_factor));
   const std::vector<Piece> pieces = pieces_of(tensors);
   at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
@@ -96,7 +96,7 @@ void step_on_cuda(const std::vector<AdamwTensors>& tensors, const AdamwStep& ste
     if (one.narrow.defined()) on_device.narrow_type = element_type(one.narrow);
     spans.push_back({one.weight.mutable_data_ptr(), one.gradient.mutable_data_ptr(), one.first_moment.mutable_data_ptr(),
                      one.second_moment.mutable_data_ptr(), one.narrow.defined() ? one.narrow.mutable_data_ptr() : nullptr,
-                     one.weight.numel(), one.weight_decay});
+                     one.weight.numel(), one.weight_decay, one.rate_factor});
   }
   const CudaCall on(tensors.front().weight);
   check_launch(launch_adamw(spans.data(), static_cast<int64_t>(spans.size()), on_device, on.stream()), "adamw");

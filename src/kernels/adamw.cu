@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads) adamw_kernel(const __grid_constant__
   const AdamwSpan& span = table.spans[table.span_of[blockIdx.x]];
   if (threadIdx.x == 0)
     shared = adamw_numbers<Real>(step.constants, static_cast<double>(*step.step),
-                                 step.gradient_factor ? *step.gradient_factor : 1.0, span.weight_decay);
+                                 step.gradient_factor ? *step.gradient_factor : 1.0, span.weight_decay, span.rate_factor);
   __syncthreads();
   const AdamwNumbers<Real> numbers = shared;
   const bool skipped = *step.found_inf != 0;

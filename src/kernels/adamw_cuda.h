@@ -13,6 +13,7 @@ struct AdamwSpan {
   void* narrow = nullptr;
   int64_t count = 0;
   double weight_decay = 0;
+  double rate_factor = 1;
 };
 
 // Scalars on the device.

@@ -25,15 +25,16 @@ template <class Real>
 __host__ __device__
 #endif
     inline AdamwNumbers<Real>
-    adamw_numbers(const AdamwConstants& c, double step, double gradient_factor, double weight_decay) {
+    adamw_numbers(const AdamwConstants& c, double step, double gradient_factor, double weight_decay, double rate_factor) {
+  const double learning_rate = c.learning_rate * rate_factor;
   AdamwNumbers<Real> n;
   n.gradient_factor = static_cast<Real>(gradient_factor);
-  n.keep = static_cast<Real>(1 - c.learning_rate * weight_decay);
+  n.keep = static_cast<Real>(1 - learning_rate * weight_decay);
   n.beta1 = static_cast<Real>(c.beta1);
   n.rest1 = static_cast<Real>(1 - c.beta1);
   n.beta2 = static_cast<Real>(c.beta2);
   n.rest2 = static_cast<Real>(1 - c.beta2);
-  n.step_size = static_cast<Real>(c.learning_rate / (1 - pow(c.beta1, step)));
+  n.step_size = static_cast<Real>(learning_rate / (1 - pow(c.beta1, step)));
   n.inverse_root = static_cast<Real>(1 / sqrt(1 - pow(c.beta2, step)));
   n.eps = static_cast<Real>(c.eps);
   return n;

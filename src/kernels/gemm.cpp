@@ -41,6 +41,11 @@ void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor&
     at::addmm_out(out, out, a_NK, b_KM);
     return;
   }
+  if (out_NM.is_cuda() && out_NM.scalar_type() == at::kFloat) {  // 16-bit factors, added up in float32 by the product itself
+    at::Tensor out = out_NM;
+    at::addmm_out(out, out, a_NK, b_KM, at::kFloat);
+    return;
+  }
   for (int64_t begin = 0; begin < out_NM.size(0); begin += kSlabRows) {
     const int64_t rows = std::min(kSlabRows, out_NM.size(0) - begin);
     out_NM.narrow(0, begin, rows).add_(at::mm(a_NK.narrow(0, begin, rows), b_KM));

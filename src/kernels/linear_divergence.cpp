@@ -15,6 +15,7 @@
 
 #include "distill/core/error.h"
 #include "distill/kernels/gemm.h"
+#include "distill/tensor/transfer.h"
 
 #include "uld.h"
 

@@ -55,7 +55,8 @@ DISTILL_ROW_FUNCTION Floats log1p_floats(Floats x) {
   p = p * f - 2.4999993993e-1f;
   p = p * f + 3.3333331174e-1f;
   const Floats square = f * f;
-  return (p * f * square - 0.5f * square + e * -2.12194440e-4f) + f + e * 0.693359375f;
+  const Floats value = (p * f * square - 0.5f * square + e * -2.12194440e-4f) + f + e * 0.693359375f;
+  return x == x ? value : x;  // not-a-number has bits like any number's
 }
 
 DISTILL_ROW_FUNCTION Floats load_vector(const float* from) {

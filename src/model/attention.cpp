@@ -39,7 +39,7 @@ Heads project(const Attention& facts, const at::Tensor& x_BTD) {
 
 }  // namespace
 
-AttentionOutput Attention::operator()(const at::Tensor& x_BTD, const ForwardPass& pass, bool keep_probabilities) const {
+AttentionOutput Attention::operator()(const at::Tensor& x_BTD, const ForwardPass& pass, AttentionWish wish) const {
   const Heads projected = project(*this, x_BTD);
   const RotaryTables& tables = pass.rotary(local_rope);
   const Heads heads{place(*this, q_norm, projected.q_BTHK, tables), place(*this, k_norm, projected.k_BTGK, tables),
@@ -47,9 +47,14 @@ AttentionOutput Attention::operator()(const at::Tensor& x_BTD, const ForwardPass
   const auto mix_heads = [&](const at::Tensor& mixed_BTHK) {
     return out(mixed_BTHK.reshape({x_BTD.size(0), x_BTD.size(1), num_heads * head_size}));
   };
-  if (!needs_eager(*this, pass, keep_probabilities)) return {mix_heads(fused_attention(heads, pass, window, scale)), {}};
+  const Heads kept = wish.heads ? heads : Heads{};
+  if (!needs_eager(*this, pass, wish.probabilities)) return {mix_heads(fused_attention(heads, pass, window, scale)), {}, kept};
   EagerAttention eager = eager_attention(heads, pass, *this);
-  return {mix_heads(eager.mixed_BTHK), keep_probabilities ? eager.probabilities_BHTT : at::Tensor()};
+  return {mix_heads(eager.mixed_BTHK), wish.probabilities ? eager.probabilities_BHTT : at::Tensor(), kept};
+}
+
+AttentionHeads Attention::with_facts(const Heads& heads, bool causal) const {
+  return {heads.q_BTHK, heads.k_BTGK, heads.v_BTGK, scale, soft_cap, window, causal};
 }
 
 Attention make_attention(const ModelSpec& spec, const WeightMap& weights, int64_t layer) {

@@ -8,6 +8,8 @@
 
 #include "distill/model/attention.h"
 
+#include "attention_notes.h"
+
 namespace distill {
 namespace {
 

@@ -8,35 +8,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
-#include <sstream>
 
 #include "distill/model/attention.h"
 
+#include "attention_notes.h"
+
 namespace distill {
 namespace {
-
-std::mutex choices_mutex;
-// Kind of call -> the longest sequence that it met: lengths of documents would fill a book.
-std::map<std::string, int64_t>& choices() {
-  static std::map<std::string, int64_t> lines;
-  return lines;
-}
-
-const char* backend_name(int64_t choice) {
-  switch (choice) {
-    case 0:
-      return "math";
-    case 1:
-      return "flash";
-    case 2:
-      return "efficient";
-    case 3:
-      return "cudnn";
-    default:
-      return "other";
-  }
-}
 
 constexpr int64_t kMath = 0;
 
@@ -58,7 +36,12 @@ at::Tensor attend(const at::Tensor& q, at::Tensor k, at::Tensor v, const at::Ten
     grouped = false;
     choice = at::_fused_sdp_choice(q, k, v, optional_mask, 0.0, is_causal, scale, false);
   }
-  note_attention(backend_name(choice), q, num_kv_heads, mask.defined() ? "mask" : causal ? "causal" : "full");
+  const AttentionCall call{q, k, v, mask, is_causal, scale};
+  note_attention(attention_backend_name(choice), q, num_kv_heads,
+                 mask.defined() ? "mask"
+                 : causal       ? "causal"
+                                : "full",
+                 choice == kMath ? why_not_fused : nullptr, &call);
   return at::scaled_dot_product_attention(q, k, v, optional_mask, 0.0, is_causal, scale, grouped);
 }
 
@@ -116,22 +99,6 @@ at::Tensor fused_attention(const Heads& heads, const ForwardPass& pass, int64_t 
   if (pass.batch().one_document_per_row && pass.causal()) return attend_rows(heads, pass, window, scale);
   if (heads.q_BTHK.device().is_cpu()) return attend_documents(heads, pass, window, scale);
   return attend_masked(heads, pass, window, scale);
-}
-
-void note_attention(const std::string& choice, const at::Tensor& q_BHTK, int64_t num_kv_heads, const char* mask) {
-  std::ostringstream line;
-  line << choice << ": " << q_BHTK.device().type() << " " << q_BHTK.scalar_type() << ", heads " << q_BHTK.size(1) << "/"
-       << num_kv_heads << " of size " << q_BHTK.size(3) << ", " << mask;
-  const std::lock_guard<std::mutex> lock(choices_mutex);
-  int64_t& longest = choices()[line.str()];
-  longest = std::max(longest, q_BHTK.size(2));
-}
-
-std::vector<std::string> attention_choices() {
-  const std::lock_guard<std::mutex> lock(choices_mutex);
-  std::vector<std::string> lines;
-  for (const auto& [choice, longest] : choices()) lines.push_back(choice + ", length up to " + std::to_string(longest));
-  return lines;
 }
 
 }  // namespace distill

@@ -22,11 +22,11 @@ at::Tensor before(const Norm& norm, const at::Tensor& x, const Linear& first) {
 }  // namespace
 
 // What attention adds to the residual stream, before any norm that follows.
-AttentionOutput Block::attend(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
+AttentionOutput Block::attend(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const {
   const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, attention.first()); };
   const at::Tensor x_BTD = prepare();
   const CheapValue remade(lean(pass) && attention_norm.defined() ? x_BTD : at::Tensor(), prepare);
-  AttentionOutput output = attention(x_BTD, pass, keep_probabilities);
+  AttentionOutput output = attention(x_BTD, pass, wish);
   output.mixed_BTD = pass.dropout(output.mixed_BTD, pass.options().hidden_dropout, block_site(layer, BlockSite::attention_out));
   return output;
 }
@@ -39,19 +39,20 @@ at::Tensor Block::feed_forward(const at::Tensor& hidden_BTD, const ForwardPass& 
 }
 
 // Attention and mlp read the same normed input (or each its own norm of the same stream).
-BlockOutput Block::run_parallel(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
-  const AttentionOutput attended = attend(hidden_BTD, pass, keep_probabilities);
-  if (mlp_norm.defined()) return {hidden_BTD + attended.mixed_BTD + feed_forward(hidden_BTD, pass), attended.probabilities_BHTT};
+BlockOutput Block::run_parallel(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const {
+  const AttentionOutput attended = attend(hidden_BTD, pass, wish);
+  if (mlp_norm.defined())
+    return {hidden_BTD + attended.mixed_BTD + feed_forward(hidden_BTD, pass), attended.probabilities_BHTT, attended.heads};
   const auto prepare = [this, hidden_BTD] { return before(attention_norm, hidden_BTD, mlp.first()); };
   const at::Tensor x_BTD = prepare();
   const CheapValue remade(lean(pass) ? x_BTD : at::Tensor(), prepare);
   const at::Tensor fed_BTD =
       pass.dropout(mlp(x_BTD, lean(pass)), pass.options().hidden_dropout, block_site(layer, BlockSite::mlp_out));
-  return {hidden_BTD + attended.mixed_BTD + fed_BTD, attended.probabilities_BHTT};
+  return {hidden_BTD + attended.mixed_BTD + fed_BTD, attended.probabilities_BHTT, attended.heads};
 }
 
-BlockOutput Block::run(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
-  if (parallel) return run_parallel(hidden_BTD, pass, keep_probabilities);
+BlockOutput Block::run(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const {
+  if (parallel) return run_parallel(hidden_BTD, pass, wish);
   const at::ScalarType stream = wide(hidden_BTD);
   const auto join = [&](const at::Tensor& x_BTD, const at::Tensor& addition_BTD, const Norm& post_norm) {
     switch (placement) {
@@ -64,13 +65,13 @@ BlockOutput Block::run(const at::Tensor& hidden_BTD, const ForwardPass& pass, bo
     }
     return at::Tensor();
   };
-  const AttentionOutput attended = attend(hidden_BTD, pass, keep_probabilities);
+  const AttentionOutput attended = attend(hidden_BTD, pass, wish);
   const at::Tensor middle_BTD = join(hidden_BTD, attended.mixed_BTD, attention_post_norm);
-  return {join(middle_BTD, feed_forward(middle_BTD, pass), mlp_post_norm), attended.probabilities_BHTT};
+  return {join(middle_BTD, feed_forward(middle_BTD, pass), mlp_post_norm), attended.probabilities_BHTT, attended.heads};
 }
 
-BlockOutput Block::operator()(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const {
-  return run(hidden_BTD, pass, keep_probabilities);
+BlockOutput Block::operator()(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const {
+  return run(hidden_BTD, pass, wish);
 }
 
 Block make_block(const ModelSpec& spec, const WeightMap& weights, int64_t layer) {

@@ -4,10 +4,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <limits>
+
+#include "distill/tensor/visibility.h"
 
 namespace distill {
 
@@ -25,10 +26,7 @@ namespace {
 // Position rules alone: [T, T], true where query t may see key s.
 at::Tensor window_mask(int64_t length, int64_t window, bool causal, at::Device device) {
   const at::Tensor t = at::arange(length, at::TensorOptions().dtype(at::kLong).device(device));
-  const at::Tensor distance = t.unsqueeze(1) - t.unsqueeze(0);
-  at::Tensor visible = causal ? distance.ge(0) : at::ones({length, length}, distance.options().dtype(at::kBool));
-  if (window > 0) visible = visible.logical_and(causal ? distance.lt(window) : distance.abs().le(window));
-  return visible;
+  return visible_keys(t, t, causal, window);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ void Needs::add(const Needs& other) {
   embedding = embedding || other.embedding;
   hidden_layers.insert(other.hidden_layers.begin(), other.hidden_layers.end());
   attention_layers.insert(other.attention_layers.begin(), other.attention_layers.end());
+  head_layers.insert(other.head_layers.begin(), other.head_layers.end());
 }
 
 at::Tensor ForwardOutput::logits_BTV() const {

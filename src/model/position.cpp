@@ -18,6 +18,7 @@
 #include <numbers>
 
 #include "distill/core/error.h"
+#include "distill/tensor/transfer.h"
 
 namespace distill {
 namespace {
@@ -130,7 +131,7 @@ at::Tensor Rotary::inverse_frequencies(int64_t document_length) const {
 namespace {
 
 RotaryTables from_angles(const at::Tensor& angles_PR, double factor, at::Device device) {
-  return {(angles_PR.cos() * factor).to(device), (angles_PR.sin() * factor).to(device), {}};
+  return {send(angles_PR.cos() * factor, device), send(angles_PR.sin() * factor, device), {}};
 }
 
 }  // namespace

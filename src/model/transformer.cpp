@@ -29,7 +29,7 @@ struct Transformer::Parts {
   at::ScalarType wide_dtype() const { return embedding_VD.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
   at::Tensor embed_tokens(const ForwardPass& pass) const;
   BlockOutput run_block(const Block& block, const at::Tensor& hidden_BTD, const std::shared_ptr<ForwardPass>& pass,
-                        bool keep_probabilities) const;
+                        AttentionWish wish) const;
   at::Tensor finish(const at::Tensor& hidden_BTD) const;
 };
 
@@ -105,12 +105,9 @@ at::Tensor Transformer::Parts::embed_tokens(const ForwardPass& pass) const {
 }
 
 BlockOutput Transformer::Parts::run_block(const Block& block, const at::Tensor& hidden_BTD,
-                                          const std::shared_ptr<ForwardPass>& pass, bool keep_probabilities) const {
-  if (pass->options().recompute != Recompute::full || !at::GradMode::is_enabled())
-    return block(hidden_BTD, *pass, keep_probabilities);
-  return checkpoint(
-      [&block, pass, keep_probabilities](const at::Tensor& x_BTD) { return block(x_BTD, *pass, keep_probabilities); },
-      hidden_BTD);
+                                          const std::shared_ptr<ForwardPass>& pass, AttentionWish wish) const {
+  if (pass->options().recompute != Recompute::full || !at::GradMode::is_enabled()) return block(hidden_BTD, *pass, wish);
+  return checkpoint([&block, pass, wish](const at::Tensor& x_BTD) { return block(x_BTD, *pass, wish); }, hidden_BTD);
 }
 
 at::Tensor Transformer::Parts::finish(const at::Tensor& hidden_BTD) const {
@@ -129,9 +126,12 @@ ForwardOutput Transformer::forward(const TokenBatch& batch, const Needs& needs, 
   at::Tensor hidden_BTD = parts.embed_tokens(*pass);
   for (const Block& block : parts.blocks) {
     note(block.layer, hidden_BTD);
-    const BlockOutput result = parts.run_block(block, hidden_BTD, pass, needs.attention_layers.count(block.layer + 1) > 0);
+    const int64_t number = block.layer + 1;
+    const BlockOutput result =
+        parts.run_block(block, hidden_BTD, pass, {needs.attention_layers.count(number) > 0, needs.head_layers.count(number) > 0});
     hidden_BTD = result.hidden_BTD;
-    if (result.probabilities_BHTT.defined()) output.attention_BHTT[block.layer + 1] = result.probabilities_BHTT;
+    if (result.probabilities_BHTT.defined()) output.attention_BHTT[number] = result.probabilities_BHTT;
+    if (result.heads.q_BTHK.defined()) output.heads[number] = block.attention.with_facts(result.heads, parts.spec.causal);
   }
   hidden_BTD = parts.finish(hidden_BTD);
   note(parts.spec.num_layers, hidden_BTD);

@@ -2,17 +2,29 @@
 // micro-batch. Logits terms are elsewhere (objective.cpp).
 #pragma once
 
+#include <map>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "distill/core/error.h"
+#include "distill/objective/autoencoder.h"
 #include "distill/objective/layer_pairs.h"
 #include "distill/objective/objective.h"
 #include "distill/objective/term_table.h"
+
+#include "attention_terms.h"
+#include "counted_positions.h"
 
 namespace distill {
 
 // The key of a term's option in the recipe: `objective.2.layer_mapping`.
 std::string place_of(size_t term, const char* key);
+
+// Both models' answers to one micro-batch.
+struct Answers {
+  const ForwardOutput &student, &teacher;
+};
 
 class FeatureTerms {
  public:
@@ -22,17 +34,19 @@ class FeatureTerms {
   // Takes term `index` of the objective. What does not fit the models is added to `complaints`, all of it at once.
   void add(size_t index, const std::string& name, const TermRecipe& recipe, const TermFacts& facts,
            std::vector<Complaint>& complaints);
-  // Once every term fits.
-  void make_projectors();
+  // Projectors, mixes and autoencoders, once every term fits. InputError for the file of an autoencoder.
+  void make_parameters();
 
   const Needs& student_needs() const { return student_needs_; }
   const Needs& teacher_needs() const { return teacher_needs_; }
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
+  const std::map<std::string, double>& peak_rates() const { return peak_rates_; }
+  const std::vector<std::string>& figure_names() const { return figure_names_; }
 
   // The sum of weight * term of one micro-batch, differentiable; undefined when no position counts here. Raw values go to
-  // values[index].
-  at::Tensor total(const ForwardOutput& student, const ForwardOutput& teacher, const TokenBatch& batch,
-                   const UpdateCounts& counts, const std::vector<double>& weights, const at::Tensor& values) const;
+  // values[index], figures to figures[i].
+  at::Tensor total(const Answers& answers, const TokenBatch& batch, const UpdateCounts& counts,
+                   const std::vector<double>& weights, const at::Tensor& values, const at::Tensor& figures) const;
 
  private:
   struct Term {
@@ -41,23 +55,39 @@ class FeatureTerms {
     TermRecipe recipe;
     const TermFacts* facts = nullptr;
     LayerPairs pairs;
+    int64_t relation_heads = 0;          // minilm terms
     std::vector<at::Tensor> projectors;  // one per pair, one for an embedding term; undefined = identity
+    std::vector<at::Tensor> mixes;       // one per pair of a learned mapping
+    std::optional<Autoencoder> autoencoder;
+    size_t figure = 0;  // of the overlap
   };
 
+  bool fits(Term& term, std::vector<Complaint>& complaints) const;
+  void find_relation_heads(Term& term, std::vector<Complaint>& complaints) const;
   void add_needs(const Term& term);
-  void add_projector(Term& term, std::pair<int64_t, int64_t> layers, const std::string& place);
-  at::Tensor pair_sum(const Term& term, size_t pair, const ForwardOutput& student, const ForwardOutput& teacher,
-                      const at::Tensor& positions_N) const;
-  at::Tensor embedding_value(const Term& term, const ForwardOutput& student, const ForwardOutput& teacher,
-                             const UpdateCounts& counts) const;
-  at::Tensor value(const Term& term, const ForwardOutput& student, const ForwardOutput& teacher, const TokenBatch& batch,
-                   const UpdateCounts& counts) const;
+  void add_projector(Term& term, std::pair<int64_t, int64_t> layers, const std::string& where);
+  void add_mixes(Term& term);
+  void add_autoencoder(Term& term);
+
+  at::Tensor pair_sum(const Term& term, size_t pair, const Answers& answers, const CountedPositions& positions,
+                      const at::Tensor& figures) const;
+  at::Tensor hidden_sum(const Term& term, size_t pair, const Answers& answers, const CountedPositions& positions,
+                        const at::Tensor& overlap) const;
+  AttentionSide attention_side(const Term& term, const ForwardOutput& output, const ModelShape& shape, int64_t layer) const;
+  at::Tensor relations_sum(const Term& term, std::pair<int64_t, int64_t> layers, const Answers& answers,
+                           const CountedPositions& positions) const;
+  at::Tensor embedding_value(const Term& term, const Answers& answers, const UpdateCounts& counts) const;
+  at::Tensor value(const Term& term, const Answers& answers, const CountedPositions& positions, double divisor,
+                   const at::Tensor& figures) const;
+  bool counts_all(const Term& term) const;
 
   ModelShape student_, teacher_;
   ObjectiveOptions options_;
   std::vector<Term> terms_;
   Needs student_needs_, teacher_needs_;
   std::vector<NamedTensor> parameters_;
+  std::map<std::string, double> peak_rates_;
+  std::vector<std::string> figure_names_;
 };
 
 }  // namespace distill

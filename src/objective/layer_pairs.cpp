@@ -33,6 +33,15 @@ LayerPairs uniform_pairs(const LayerRange& range, const std::string& where, std:
   return pairs;
 }
 
+LayerPairs mixed_pairs(const LayerRange& range, const std::string& where, std::vector<Complaint>& complaints) {
+  if (!range.can_mix)
+    complaints.push_back({where, "uniform, last, all, or pairs [[student, teacher], ...]", "`learned`",
+                          "A mix of layers is learned by hidden_mse, hidden_cosine, hidden_l1 and pkd.", ""});
+  LayerPairs pairs;
+  for (int64_t i = 1; i <= range.student_layers; ++i) pairs.emplace_back(i, kMixOfLayers);
+  return pairs;
+}
+
 LayerPairs listed_pairs(const LayerMapping& mapping, const LayerRange& range, const std::string& where,
                         std::vector<Complaint>& complaints) {
   if (mapping.pairs.empty())
@@ -56,6 +65,8 @@ LayerPairs layer_pairs(const LayerMapping& mapping, const LayerRange& range, con
       return {{range.student_layers, range.teacher_layers}};
     case LayerRule::all:
       return equal_pairs(range, where, complaints);
+    case LayerRule::learned:
+      return mixed_pairs(range, where, complaints);
     case LayerRule::pairs:
       break;
   }

@@ -21,9 +21,16 @@ const TermFacts kTerms[] = {
     {TermFunction::cross_entropy, Signal::logits, Divergence::cross_entropy},
     {TermFunction::hidden_mse, Signal::hidden, {}, hidden_mse_sum},
     {TermFunction::hidden_cosine, Signal::hidden, {}, hidden_cosine_sum},
+    {TermFunction::hidden_l1, Signal::hidden, {}, hidden_l1_sum},
+    {TermFunction::pkd, Signal::hidden, {}, pkd_sum},
+    {TermFunction::gram, Signal::gram},
+    {TermFunction::sae_features, Signal::autoencoder},
     {TermFunction::embedding_mse, Signal::embedding, {}, hidden_mse_sum},
     {TermFunction::embedding_cosine, Signal::embedding, {}, hidden_cosine_sum},
-    {TermFunction::attention_mse, Signal::attention, {}, nullptr, attention_mse_sum},
+    {TermFunction::attention_mse, Signal::attention, {}, nullptr, AttentionDistance::squared},
+    {TermFunction::attention_kl, Signal::attention, {}, nullptr, AttentionDistance::kl},
+    {TermFunction::minilm_attention, Signal::relation_qk, {}, nullptr, AttentionDistance::kl},
+    {TermFunction::minilm_value, Signal::relation_self, {}, nullptr, AttentionDistance::kl},
 };
 
 }  // namespace

@@ -10,7 +10,9 @@
 
 namespace distill {
 
-Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters) : recipe_(recipe) {
+Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> parameters,
+                     const std::map<std::string, double>& peak_rates)
+    : recipe_(recipe) {
   const at::NoGradGuard no_grad;
   for (NamedTensor& parameter : parameters)
     if (parameter.tensor.requires_grad()) parameters_.push_back(std::move(parameter));
@@ -18,6 +20,9 @@ Optimizer::Optimizer(const OptimizerRecipe& recipe, std::vector<NamedTensor> par
     throw RecipeError({"student.freeze", "something to train", "every part frozen", "Remove a part from student.freeze.", ""});
   step_ = at::zeros({}, parameters_.front().tensor.options().dtype(at::kFloat).requires_grad(false));
   for (const NamedTensor& parameter : parameters_) {
+    const auto own_peak = peak_rates.find(parameter.name);
+    const bool has_own = own_peak != peak_rates.end() && recipe.learning_rate > 0;
+    rate_factors_.push_back(has_own ? own_peak->second / recipe.learning_rate : 1);
     first_moments_.push_back(at::zeros_like(parameter.tensor));
     second_moments_.push_back(at::zeros_like(parameter.tensor));
   }
@@ -31,6 +36,11 @@ std::vector<at::Tensor> Optimizer::gradients() const {
     gradients.push_back(gradient);
   }
   return gradients;
+}
+
+void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    parameters_[i].tensor.mutable_grad() = gradients.empty() ? at::Tensor() : gradients.at(i);
 }
 
 void Optimizer::zero_gradients() {

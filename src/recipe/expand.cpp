@@ -48,7 +48,7 @@ struct Expand<std::optional<T>> {
   }
 };
 template <class T>
-requires(Section<T> || std::is_same_v<T, std::string>) struct Expand<std::vector<T>> {
+requires(Section<T> || NamedEnum<T> || std::is_same_v<T, std::string>) struct Expand<std::vector<T>> {
   static void apply(YamlNode& node) {
     if (node.kind == YamlNode::Kind::scalar || node.kind == YamlNode::Kind::map) wrap_in_list(node);
     for (YamlNode& item : node.items) Expand<T>::apply(item);

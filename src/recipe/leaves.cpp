@@ -106,6 +106,11 @@ std::string yaml_text(const Duration& value) { return to_string(value); }
 std::string yaml_text(const JsonText& value) { return value.text.empty() ? "{}" : flow_yaml(parse_json(value.text, "config")); }
 std::string yaml_text(const DropoutRecipe& value) { return value.from_config ? "config" : yaml_text(value.rate); }
 
+std::string yaml_text(const Ramp& value) {
+  if (!value.moves()) return yaml_text(value.from);
+  return "{from: " + yaml_text(value.from) + ", to: " + yaml_text(value.to) + ", over: " + yaml_text(value.over) + "}";
+}
+
 std::string yaml_text(const LayerMapping& value) {
   switch (value.rule) {
     case LayerRule::uniform:
@@ -114,6 +119,8 @@ std::string yaml_text(const LayerMapping& value) {
       return "last";
     case LayerRule::all:
       return "all";
+    case LayerRule::learned:
+      return "learned";
     case LayerRule::pairs:
       break;
   }

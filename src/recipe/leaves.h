@@ -26,6 +26,7 @@ std::string yaml_text(double value);
 std::string yaml_text(const Duration& value);
 std::string yaml_text(const JsonText& value);
 std::string yaml_text(const LayerMapping& value);
+std::string yaml_text(const Ramp& value);
 std::string yaml_text(const DropoutRecipe& value);
 template <NamedEnum E>
 std::string yaml_text(E value) {

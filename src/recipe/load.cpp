@@ -1,5 +1,6 @@
 // The way of a recipe from a file to a checked value: text, tree, overrides, structs, rules. Throws only at the end.
 #include "distill/core/file.h"
+#include "distill/core/utf8.h"
 
 #include "leaves.h"
 #include "overrides.h"
@@ -11,30 +12,14 @@ namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 20;
 
-// The length of the UTF-8 sequence at `i`; 0 when it is none (overlong forms and surrogates included).
-size_t utf8_length(const std::string& text, size_t i) {
-  const auto byte = [&](size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U; };
-  const auto follows = [&](size_t k, unsigned low = 0x80, unsigned high = 0xBF) { return byte(k) >= low && byte(k) <= high; };
-  const unsigned first = byte(i);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(i + 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const unsigned low = first == 0xE0 ? 0xA0 : 0x80;
-    const unsigned high = first == 0xED ? 0x9F : 0xBF;
-    return follows(i + 1, low, high) && follows(i + 2) ? 3 : 0;
-  }
-  if (first < 0xF0 || first > 0xF4) return 0;
-  return follows(i + 1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) && follows(i + 2) && follows(i + 3) ? 4 : 0;
-}
-
 // True when the text is UTF-8 without control characters; otherwise reports the first offence.
 bool is_text(const std::string& text, int source, Report& report) {
   Spot spot{source, 1, 1};
   for (size_t i = 0; i < text.size();) {
-    const size_t length = utf8_length(text, i);
+    const auto [well_formed, length] = utf8_sequence_at(text, i);
     const auto byte = static_cast<unsigned char>(text[i]);
     const bool is_control = (byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t') || byte == 0x7F;
-    if (length == 0 || is_control) {
+    if (!well_formed || is_control) {
       report.complain(spot, "", "a text in UTF-8", is_control ? "binary data" : "a byte that is not UTF-8",
                       is_control ? "Check that this is the right file." : "Save the recipe as UTF-8.");
       return false;
@@ -45,7 +30,14 @@ bool is_text(const std::string& text, int source, Report& report) {
   return true;
 }
 
-void fill_defaults(Recipe& recipe) {
+// Defaults that follow from another value.
+void fill_defaults(Recipe& recipe, const GivenKeys& given) {
+  for (size_t i = 0; i < recipe.objective.size(); ++i) {
+    TermRecipe& term = recipe.objective[i];
+    const bool minilm = term.function == TermFunction::minilm_attention || term.function == TermFunction::minilm_value;
+    if (minilm && !given.contains("objective." + std::to_string(i) + ".layer_mapping"))
+      term.layer_mapping = {LayerRule::last, {}};
+  }
   if (!recipe.schedule.warmup) recipe.schedule.warmup = percent(recipe.schedule.kind == ScheduleKind::constant ? 0 : 3);
 }
 
@@ -119,7 +111,7 @@ ExaminedRecipe examine_recipe_text(const std::string& yaml, const std::string& n
     GivenKeys given;
     read_recipe(*root, result.loaded.recipe, given, report);
     if (root->kind == YamlNode::Kind::map) validate_recipe(result.loaded.recipe, given, report);
-    fill_defaults(result.loaded.recipe);
+    fill_defaults(result.loaded.recipe, given);
     note_places(given, sources, result.loaded);
   }
   result.problems = report.problems();

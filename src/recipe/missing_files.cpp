@@ -73,6 +73,17 @@ void check_template(const LoadedRecipe& loaded, const std::string& path, std::ve
                                         "Name the file in it, such as chat_template.jinja."));
 }
 
+void check_autoencoder(const LoadedRecipe& loaded, size_t term, std::vector<Complaint>& problems) {
+  const auto& sae = loaded.recipe.objective[term].sae;
+  std::error_code error;
+  if (!sae || sae->path.empty() || fs::is_regular_file(sae->path, error)) return;
+  const bool is_there = fs::exists(sae->path, error);
+  problems.push_back(loaded.complaint("objective." + std::to_string(term) + ".sae.path",
+                                      "the file of a sparse autoencoder (safetensors, or .pt of torch.save)",
+                                      (is_there ? "the folder `" : "nothing at `") + sae->path + "`",
+                                      is_there ? "Name the file in it." : advice_for_path(sae->path)));
+}
+
 void check_output(const LoadedRecipe& loaded, const std::string& path, std::vector<Complaint>& problems) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -93,6 +104,7 @@ std::vector<Complaint> missing_files(const LoadedRecipe& loaded) {
     check_source(loaded, "data.train." + std::to_string(i) + ".path", recipe.data.train[i].path, problems);
   for (size_t i = 0; i < recipe.data.eval.size(); ++i)
     check_source(loaded, "data.eval." + std::to_string(i) + ".path", recipe.data.eval[i].path, problems);
+  for (size_t i = 0; i < recipe.objective.size(); ++i) check_autoencoder(loaded, i, problems);
   if (!recipe.data.chat_template.empty()) check_template(loaded, recipe.data.chat_template, problems);
   if (!recipe.output.empty()) check_output(loaded, recipe.output, problems);
   return problems;

@@ -101,6 +101,8 @@ class FieldReader {
     if (path == "data.train") return "data: {train: [{path: train.jsonl}]}";
     if (path == "train.length") return "train: {length: 2 epochs}";
     if (path == "output") return "output: runs/first";
+    if (path.ends_with(".sae.path")) return "sae: {path: sae.safetensors, layer: 8}";
+    if (path.ends_with(".sae.layer")) return "layer: 8";
     if (path == "student.init.config") return "config: {model_type: llama, hidden_size: 256}";
     return std::string(info.key) + ": " + (path == "teacher.path" ? "models/teacher" : "...");
   }
@@ -299,14 +301,38 @@ class FieldReader {
     read(node, path, info, into.rate);
   }
 
+  void read(const YamlNode& node, const std::string& path, const FieldInfo& info, Ramp& into) {
+    if (node.kind != Kind::map) {
+      double value = into.from;
+      read(node, path, info, value);
+      into = value;
+      return;
+    }
+    const std::vector<std::string> known = {"from", "to", "over"};
+    bool all_known = true;
+    for (const YamlEntry& entry : node.entries) {
+      if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+      all_known = false;
+      refuse_unknown(entry, path, known);
+    }
+    if (!all_known) return;
+    for (const std::string& key : known)
+      if (!node.find(key))
+        return complain(node, path, "`from`, `to` and `over`", "For example `{from: 1, to: 0.1, over: 50%}`, or one number.");
+    read(node.find("from")->value, join_path(path, "from"), info, into.from);
+    read(node.find("to")->value, join_path(path, "to"), info, into.to);
+    const FieldInfo over = FieldInfo{"over", ""}.units({Unit::steps, Unit::percent}).above(0);
+    read(node.find("over")->value, join_path(path, "over"), over, into.over);
+  }
+
   void read(const YamlNode& node, const std::string& path, const FieldInfo& /*info*/, LayerMapping& into) {
     constexpr std::pair<const char*, LayerRule> kWords[] = {
-        {"uniform", LayerRule::uniform}, {"last", LayerRule::last}, {"all", LayerRule::all}};
+        {"uniform", LayerRule::uniform}, {"last", LayerRule::last}, {"all", LayerRule::all}, {"learned", LayerRule::learned}};
     for (const auto& [word, rule] : kWords)
       if (node.kind == Kind::scalar && node.text == word) return void(into = {rule, {}});
-    const std::string expected = "uniform, last, all, or pairs [[student, teacher], ...]";
+    const std::string expected = "uniform, last, all, learned, or pairs [[student, teacher], ...]";
     if (node.kind != Kind::list || node.items.empty()) {
-      const std::string word = node.kind == Kind::scalar ? word_for(node.text, {"uniform", "last", "all"}) : "";
+      const std::string word = node.kind == Kind::scalar ? word_for(node.text, {"uniform", "last", "all", "learned"}) : "";
       return complain(node, path, expected, word.empty() ? "For example `[[1, 2], [2, 4]]`." : "Did you mean `" + word + "`?");
     }
     into = {LayerRule::pairs, {}};

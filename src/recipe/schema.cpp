@@ -107,6 +107,8 @@ class SchemaWriter {
       add_short_forms<typename T::value_type>(forms);
     } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
       forms.push_back({{"type", "string"}});
+    } else if constexpr (List<T>) {
+      if constexpr (NamedEnum<typename T::value_type>) forms.push_back(of(typename T::value_type{}, FieldInfo{}));
     }
   }
   template <class T>
@@ -160,10 +162,21 @@ class SchemaWriter {
   static Json of(const DropoutRecipe& /*value*/, const FieldInfo& info) {
     return {{"anyOf", {ranged("number", info), Json{{"const", "config"}}}}};
   }
+  static Json of(const Ramp& /*value*/, const FieldInfo& info) {
+    const FieldInfo over = FieldInfo{"over", ""}.units({Unit::steps, Unit::percent});
+    const Json number = ranged("number", info);
+    const Json members{{"from", number}, {"to", number}, {"over", of(Duration{}, over)}};
+    return {{"anyOf",
+             {number, Json{{"type", "object"},
+                           {"properties", members},
+                           {"required", {"from", "to", "over"}},
+                           {"additionalProperties", false}}}}};
+  }
   static Json of(const LayerMapping& /*value*/, const FieldInfo& /*info*/) {
     const Json layer{{"type", "integer"}, {"minimum", 0}};
     const Json pair{{"type", "array"}, {"items", layer}, {"minItems", 2}, {"maxItems", 2}};
-    return {{"anyOf", {Json{{"enum", {"uniform", "last", "all"}}}, Json{{"type", "array"}, {"items", pair}, {"minItems", 1}}}}};
+    return {{"anyOf",
+             {Json{{"enum", {"uniform", "last", "all", "learned"}}}, Json{{"type", "array"}, {"items", pair}, {"minItems", 1}}}}};
   }
 
   static void add_default(Json& schema, const std::string& value) {
@@ -173,8 +186,15 @@ class SchemaWriter {
   static void add_default(Json& schema, int64_t value) { schema["default"] = value; }
   static void add_default(Json& schema, double value) { schema["default"] = value; }
   template <class T>
-  requires(!Section<T>) static void add_default(Json& schema, const std::vector<T>& values) { schema["default"] = values; }
+  requires(!Section<T> && !NamedEnum<T>) static void add_default(Json& schema, const std::vector<T>& values) {
+    schema["default"] = values;
+  }
+  template <NamedEnum E>
+  static void add_default(Json& schema, const std::vector<E>& values) {
+    for (const E value : values) schema["default"].push_back(std::string(enum_name(value)));
+  }
   static void add_default(Json& schema, const DropoutRecipe& value) { schema["default"] = value.rate; }
+  static void add_default(Json& schema, const Ramp& value) { schema["default"] = value.from; }
   static void add_default(Json& schema, const LayerMapping& value) { schema["default"] = yaml_text(value); }
   static void add_default(Json& schema, const Duration& value) {
     if (value.unit != Unit::none) schema["default"] = to_string(value);

@@ -111,12 +111,13 @@ void objective_has_terms(const Checked& c) {
   if (!c.is_good("objective")) return;
   const auto& terms = c.recipe.objective;
   if (terms.empty()) return c.refuse("objective", "at least one term", "an empty list", "Add one, for example `{function: kl}`.");
-  const bool all_zero = std::all_of(terms.begin(), terms.end(), [](const TermRecipe& term) { return term.weight == 0; });
+  const bool all_zero = std::all_of(terms.begin(), terms.end(), [](const TermRecipe& term) { return term.weight.is_always(0); });
   if (all_zero)
     return c.refuse("objective", "a term with a weight above 0", "only weights of 0", "Give one term a weight, for example 1.");
   for (size_t i = 0; i < terms.size(); ++i)
-    if (terms[i].weight == 0)
-      c.warn(term_path(i) + ".weight", "a weight above 0", "0", "The term is computed and logged, and moves nothing.");
+    if (terms[i].weight.is_always(0))
+      c.warn(term_path(i) + ".weight", "a weight above 0", "0",
+             "The term is neither computed nor logged; give it a weight, or remove it.");
 }
 
 void terms_read_their_options(const Checked& c) {
@@ -165,6 +166,59 @@ void attention_pairs_count_from_one(const Checked& c) {
         return c.refuse(term_path(i) + ".layer_mapping", "blocks, which count from 1", "layer 0",
                         "Layer 0 is the embeddings, which have no attention; the first block is 1.");
   }
+}
+
+void learned_mappings_mix_hidden_rows(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    if (term.layer_mapping.rule != LayerRule::learned || !term.reads("layer_mapping")) continue;
+    if (is_hidden_term(term.function) && term.function != TermFunction::gram) continue;
+    c.refuse(term_path(i) + ".layer_mapping", "uniform, last, all, or pairs [[student, teacher], ...]",
+             "`learned`, which `" + std::string(enum_name(term.function)) + "` does not have",
+             "A mix of layers is learned by hidden_mse, hidden_cosine, hidden_l1 and pkd.");
+  }
+}
+
+void relations_are_named_once(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const std::vector<Relation>& relations = c.recipe.objective[i].relations;
+    const std::string path = term_path(i) + ".relations";
+    if (!c.is_good(path)) continue;
+    if (relations.empty()) c.refuse(path, "at least one of v, q and k", "an empty list", "For example `relations: [q, k, v]`.");
+    for (size_t j = 1; j < relations.size(); ++j)
+      if (std::find(relations.begin(), relations.begin() + static_cast<std::ptrdiff_t>(j), relations[j]) !=
+          relations.begin() + static_cast<std::ptrdiff_t>(j))
+        c.refuse(join_path(path, std::to_string(j)), "every relation once",
+                 "`" + std::string(enum_name(relations[j])) + "` a second time", "Remove it; a larger `weight` counts it more.");
+  }
+}
+
+void autoencoders_are_given_and_fit(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
+    const TermRecipe& term = c.recipe.objective[i];
+    if (term.function != TermFunction::sae_features || !c.is_good(term_path(i))) continue;
+    if (!term.sae) {
+      if (c.is_good(term_path(i) + ".sae"))
+        c.refuse_key(term_path(i), "`sae:`, because sae_features reads an autoencoder", "no `sae`",
+                     "For example `sae: {path: sae.safetensors, layer: 8}`.");
+      continue;
+    }
+    if (term.sae->activation == SaeActivation::topk && !term.sae->k)
+      c.refuse(term_path(i) + ".sae.activation", "`k` beside topk", "no `k`",
+               "Say how many features are kept, for example `k: 32`.");
+    if (!term.sae->threshold.empty() && term.sae->activation != SaeActivation::jumprelu &&
+        term.sae->activation != SaeActivation::automatic)
+      c.refuse_key(term_path(i) + ".sae.threshold", "thresholds beside `activation: jumprelu`",
+                   "`activation: " + std::string(enum_name(term.sae->activation)) + "`", "Remove one of the two.");
+  }
+}
+
+// Theirs is a share of one schedule's peak.
+void projector_rates_have_a_schedule(const Checked& c) {
+  for (size_t i = 0; i < c.recipe.objective.size(); ++i)
+    if (c.recipe.objective[i].projector_learning_rate && c.recipe.optimizer.learning_rate == 0)
+      c.refuse(term_path(i) + ".projector_learning_rate", "an optimizer.learning_rate above 0, whose schedule it follows",
+               "optimizer.learning_rate 0", "Set optimizer.learning_rate, and freeze what shall not move with student.freeze.");
 }
 
 void betas_are_two(const Checked& c) {
@@ -322,6 +376,10 @@ constexpr Rule kRules[] = {
     task_has_what_is_asked,
     term_names_differ,
     attention_pairs_count_from_one,
+    learned_mappings_mix_hidden_rows,
+    relations_are_named_once,
+    autoencoders_are_given_and_fit,
+    projector_rates_have_a_schedule,
     betas_are_two,
     frozen_parts_exist,
     device_is_known,

@@ -21,6 +21,12 @@ std::string number(double value) {
 }
 std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string object(const std::vector<std::pair<std::string, double>>& members) {
+  std::string text;
+  for (const auto& [name, value] : members) text += (text.empty() ? "" : ",") + quoted(name) + ":" + number(value);
+  return "{" + text + "}";
+}
+
 // One JSON object, member by member; nlohmann would choose the number of digits itself.
 class Line {
  public:
@@ -95,13 +101,11 @@ void LogFile::on_start(const StartEvent& event) {
 }
 
 void LogFile::on_step(const StepEvent& event) {
-  std::string terms = "{";
-  for (const auto& [name, value] : event.terms) terms += (terms.size() > 1 ? "," : "") + quoted(name) + ":" + number(value);
-  parts_->write(Line("step")
-                    .add("step", event.step)
-                    .add("loss", event.loss)
-                    .add("terms", terms + "}")
-                    .add("learning_rate", event.learning_rate)
+  Line line("step");
+  line.add("step", event.step).add("loss", event.loss).add("terms", object(event.terms)).add("weighted", object(event.weighted));
+  if (!event.figures.empty()) line.add("figures", object(event.figures));
+  if (!event.gradient_shares.empty()) line.add("gradient_share", object(event.gradient_shares));
+  parts_->write(line.add("learning_rate", event.learning_rate)
                     .add("grad_norm", event.grad_norm)
                     .add("tokens", event.tokens)
                     .add("input_tokens", event.input_tokens)

@@ -130,6 +130,7 @@ struct ChatTemplate::Program {
   jinja::Template source;
   Json names;
   uint64_t fingerprint = 0;
+  bool tells_time = false;
   std::unique_ptr<Program> for_tools;  // takes the requests that have tools
 };
 
@@ -152,6 +153,7 @@ ChatTemplate::ChatTemplate(const std::string& source, std::string where, Json na
   program_->source = parse_source(source, where);
   program_->where = std::move(where);
   program_->fingerprint = hash_text(source + '\0' + names.dump(-1, ' ', false, Json::error_handler_t::replace));
+  program_->tells_time = source.find("strftime_now") != std::string::npos;
   program_->names = std::move(names);
 }
 ChatTemplate::~ChatTemplate() = default;
@@ -161,6 +163,8 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 void ChatTemplate::use_for_tools(ChatTemplate with_tools) { program_->for_tools = std::move(with_tools.program_); }
 
 bool ChatTemplate::marks_generation() const { return program_->source.has_generation; }
+
+bool ChatTemplate::tells_time() const { return program_->tells_time || (program_->for_tools && program_->for_tools->tells_time); }
 
 uint64_t ChatTemplate::fingerprint() const {
   if (!program_->for_tools) return program_->fingerprint;

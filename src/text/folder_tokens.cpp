@@ -39,6 +39,64 @@ void refuse_other_roles(const SettingsFile& file) {
   }
 }
 
+NamedTokens::NamedTokens(const RoleNames& names) {
+  for (const auto& [role, content] : names) tokens_.insert_or_assign(role, NewToken{content, true, false});
+}
+
+void NamedTokens::read_config(const SettingsFile& file) {
+  refuse_other_roles(file);
+  for (const char* role : kRoles) {
+    if (!file.tree.contains(role)) continue;
+    const std::string where = file.path + ": " + role;
+    const Json& token = file.tree.at(role);
+    if (token.is_object() && json_string_or(token, "__type", "", where) != "AddedToken")
+      throw InputError({where, R"(a token, or an object with "__type": "AddedToken")", "another object", kCorrect, ""});
+    set(role, token, false, where);
+  }
+}
+
+void NamedTokens::read_map(const SettingsFile& file) {
+  refuse_other_roles(file);
+  for (const char* role : kRoles)
+    if (file.tree.contains(role)) set(role, file.tree.at(role), true, file.path + ": " + role);
+}
+
+const NewToken* NamedTokens::find(const std::string& role) const {
+  const auto found = tokens_.find(role);
+  return found == tokens_.end() ? nullptr : &found->second;
+}
+
+bool NamedTokens::has(const std::string& content) const {
+  return std::any_of(tokens_.begin(), tokens_.end(), [&](const auto& one) { return one.second.content == content; });
+}
+
+void NamedTokens::set(const char* role, const Json& token, bool special, const std::string& where) {
+  if (token.is_null() && !find(role)) return;
+  if (!token.is_string() && !token.is_object()) throw InputError({where, "a token", token.type_name(), kCorrect, ""});
+  NewToken out = token.is_string() ? NewToken{token.get<std::string>(), true, false} : read_token(token, special, where);
+  out.special = true;
+  tokens_.insert_or_assign(role, std::move(out));
+}
+
+AddedTokens::AddedTokens(const TokenizerFile& file, const NamedTokens& named) : named_(named) {
+  for (const auto& [token, id] : file.vocab) ids_.emplace(token, id);
+  for (const auto& [token, score] : file.pieces) ids_.emplace(token, static_cast<int64_t>(ids_.size()));
+}
+
+void AddedTokens::add(NewToken token, std::optional<int64_t> listed) {
+  const int64_t id = ids_.emplace(token.content, static_cast<int64_t>(ids_.size())).first->second;
+  token.special = token.special || named_.has(token.content);
+  const std::string content = token.content;
+  Json entry = {{"id", listed.value_or(id)}, {"content", token.content}, {"single_word", token.single_word},
+                {"lstrip", token.lstrip},    {"rstrip", token.rstrip},   {"normalized", token.normalized},
+                {"special", token.special}};
+  const auto [at, is_new] = places_.emplace(content, entries_.size());
+  if (is_new)
+    entries_.push_back(std::move(entry));
+  else
+    entries_[at->second] = std::move(entry);
+}
+
 void add_listed_tokens(const SettingsFile& file, AddedTokens& added) {
   const Json* listed = find_member(file.tree, "added_tokens_decoder");
   if (!listed) return;

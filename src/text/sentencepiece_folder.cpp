@@ -18,8 +18,9 @@
 namespace distill {
 namespace {
 
-constexpr const char* kSpace = "\u2581";  // SentencePiece's mark of a space
-constexpr int kNumExtraIds = 100;         // T5's sentinels
+constexpr const char* kSpace = "\u2581";   // SentencePiece's mark of a space
+constexpr int kNumExtraIds = 100;          // T5's sentinels
+constexpr size_t kMostMerges = 2'000'000;  // Gemma's 256,000 pieces have 580,000
 constexpr const char* kModelNames[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
 
 enum class Kind { llama, gemma, t5, xlm_roberta };
@@ -135,6 +136,36 @@ void add_all_tokens(const ClassRow& row, const SentencePieceModel& model, const 
     if (!listed.contains(token.content)) added.add(std::move(token), std::nullopt);
 }
 
+// Whether a text may be a piece, by the hash of its bytes: a hostile model has tens of megabytes of long pieces, and every part
+// of each is asked for.
+class PieceFilter {
+ public:
+  explicit PieceFilter(const std::vector<SentencePiece>& pieces) : bits_(size_t{1} << kBits) {
+    for (const SentencePiece& piece : pieces) {
+      set_text(piece.text);
+      bits_[place(hashes_.back())] = true;
+    }
+  }
+  // The text whose parts are asked for next.
+  void set_text(std::string_view text) {
+    hashes_.assign(1, 0);
+    for (const char byte : text) hashes_.push_back(hashes_.back() * kBase + static_cast<unsigned char>(byte) + 1);
+    while (powers_.size() < hashes_.size()) powers_.push_back(powers_.back() * kBase);
+  }
+  bool may_split_at(size_t at) const {
+    const uint64_t rest = hashes_.back() - hashes_[at] * powers_[hashes_.size() - 1 - at];
+    return bits_[place(hashes_[at])] && bits_[place(rest)];
+  }
+
+ private:
+  static constexpr int kBits = 24;
+  static constexpr uint64_t kBase = 0x9E3779B97F4A7C15;
+  static size_t place(uint64_t hash) { return static_cast<size_t>((hash ^ hash >> 29) * kBase >> (64 - kBits)); }
+
+  std::vector<bool> bits_;
+  std::vector<uint64_t> hashes_, powers_ = {1};  // of the text's prefixes; of kBase
+};
+
 // Every way to put a piece together from two others, the first piece of the vocabulary first, then the shortest left part.
 void fill_bpe(const SentencePieceModel& model, TokenizerFile& file) {
   file.has_vocab = file.has_merges = true;
@@ -143,12 +174,18 @@ void fill_bpe(const SentencePieceModel& model, TokenizerFile& file) {
     texts.insert(piece.text);
     file.vocab.emplace_back(piece.text, static_cast<int64_t>(file.vocab.size()));
   }
+  PieceFilter filter(model.pieces);
   for (const SentencePiece& piece : model.pieces) {
     const std::string_view text = piece.text;
+    filter.set_text(text);
     for (size_t at = 1; at < text.size(); ++at) {
-      if (is_continuation_byte(text[at])) continue;
-      if (texts.contains(text.substr(0, at)) && texts.contains(text.substr(at)))
-        file.merges.emplace_back(text.substr(0, at), text.substr(at));
+      if (is_continuation_byte(text[at]) || !filter.may_split_at(at)) continue;
+      if (!texts.contains(text.substr(0, at)) || !texts.contains(text.substr(at))) continue;
+      if (file.merges.size() == kMostMerges)
+        throw InputError({file.path,
+                          "at most " + std::to_string(kMostMerges) + " ways to put its pieces together from two others", "more",
+                          "No trained model has as many: take it again from its source.", ""});
+      file.merges.emplace_back(text.substr(0, at), text.substr(at));
     }
   }
 }
@@ -256,7 +293,7 @@ std::optional<std::filesystem::path> find_sentencepiece_model(const std::filesys
 }
 
 ConvertedTokenizer convert_sentencepiece_folder(const std::filesystem::path& folder, const std::filesystem::path& path) {
-  constexpr uint64_t kLargestModel = uint64_t{64} << 20;
+  constexpr uint64_t kLargestModel = uint64_t{32} << 20;
   const SettingsFile settings = read_settings(folder / "tokenizer_config.json");
   const ClassRow& row = class_of(settings, read_settings(folder / "config.json"));
   check_single_model(folder, path);

@@ -318,11 +318,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::filesystem::path& folder, C
   return tokenizer;
 }
 
+}  // namespace
+
 bool has_tokenizer_json(const std::filesystem::path& folder) {
   return std::filesystem::is_regular_file(folder / "tokenizer.json");
 }
-
-}  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
   if (has_tokenizer_json(folder)) return load_tokenizer_json(folder);

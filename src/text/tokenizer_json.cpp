@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "distill/core/error.h"
+#include "distill/core/json_text.h"
 
 #include "score.h"
 
@@ -17,7 +18,7 @@ constexpr const char* kAdvice = "Take tokenizer.json again from its source.";
 
 class Reader : public nlohmann::json_sax<Json> {
  public:
-  Reader(TokenizerFile& file, std::string_view text) : file_(file), text_(text) {}
+  Reader(TokenizerFile& file, const JsonText& text) : file_(file), text_(text) {}
 
   bool null() override { return value(nullptr); }
   bool boolean(bool v) override { return value(v); }
@@ -102,12 +103,8 @@ class Reader : public nlohmann::json_sax<Json> {
     return close();
   }
 
-  bool parse_error(std::size_t byte, const std::string&, const nlohmann::detail::exception& error) override {
-    std::string reason = error.what();
-    if (const size_t colon = reason.find("; last read"); colon != std::string::npos) reason.resize(colon);
-    if (const size_t start = reason.find(": "); start != std::string::npos) reason = reason.substr(start + 2);
-    throw InputError({file_.path + ":" + line_and_column(byte), "valid JSON", reason,
-                      "The file may be cut or not JSON: take it again from its source.", ""});
+  [[noreturn]] bool parse_error(std::size_t byte, const std::string&, const nlohmann::detail::exception& error) override {
+    text_.refuse(byte, error);
   }
 
  private:
@@ -132,15 +129,6 @@ class Reader : public nlohmann::json_sax<Json> {
     for (size_t i = 0; i + 1 < keys_.size(); ++i)
       if (!keys_[i].empty()) path += keys_[i] + ".";
     return path + name;
-  }
-
-  std::string line_and_column(size_t byte) const {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i + 1 < byte && i < text_.size(); ++i) {
-      column = text_[i] == '\n' ? 1 : column + 1;
-      line += text_[i] == '\n';
-    }
-    return std::to_string(line) + ":" + std::to_string(column);
   }
 
   bool at_model_member(const char* name) const { return keys_.size() == 2 && keys_[0] == "model" && keys_[1] == name; }
@@ -218,7 +206,7 @@ class Reader : public nlohmann::json_sax<Json> {
   }
 
   TokenizerFile& file_;
-  std::string_view text_;
+  const JsonText& text_;
   Table table_ = Table::none;
   std::vector<Json*> open_;        // stable: a container grows only while it is the innermost
   std::vector<std::string> keys_;  // the key being read in each open object
@@ -233,11 +221,9 @@ class Reader : public nlohmann::json_sax<Json> {
 TokenizerFile parse_tokenizer_file(std::string_view text, const std::string& path) {
   TokenizerFile file;
   file.path = path;
-  // The library takes a NUL for the end of the text.
-  if (text.find('\0') != text.npos)
-    throw InputError({path, "valid JSON", "a NUL byte", "The file may be cut or not JSON: take it again from its source.", ""});
-  Reader reader(file, text);
-  Json::sax_parse(text.begin(), text.end(), &reader);
+  const JsonText source(text, path);
+  Reader reader(file, source);
+  source.send_to<Json>(reader);
   if (!file.tree.is_object()) throw InputError({path, "a JSON object", file.tree.type_name(), kAdvice, ""});
   return file;
 }

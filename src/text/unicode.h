@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
+
+#include "distill/core/utf8.h"
 
 namespace distill {
 
@@ -23,8 +24,6 @@ size_t num_code_points(std::string_view text);
 
 inline bool is_continuation_byte(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
-// Offset of the first byte that is not part of a well-formed sequence (no surrogates, no overlong forms).
-std::optional<size_t> find_invalid_utf8(std::string_view text);
 // One U+FFFD for each maximal ill-formed part, as Rust's `from_utf8_lossy` does.
 std::string replace_invalid_utf8(std::string_view bytes);
 

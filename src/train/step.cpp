@@ -8,6 +8,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "distill/core/random.h"
 #include "distill/core/stop.h"
@@ -20,7 +21,7 @@ namespace {
 // Forward of both models and backward of the objective for one micro-batch; adds the raw terms.
 void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const ForwardOptions& forward,
                      const UpdateCounts& counts, at::Tensor& terms, at::Tensor& teacher_finite) {
-  const TokenBatch batch = host_batch.to(parts.device);
+  const TokenBatch batch = parts.copies(host_batch);
   std::optional<ForwardOutput> from_teacher;
   if (parts.teacher) {
     from_teacher = parts.teacher->forward(batch, parts.objective.teacher_needs());
@@ -36,6 +37,50 @@ void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const
   }
   terms.add_(
       parts.objective.backward(from_student, from_teacher ? &*from_teacher : nullptr, batch, counts, parts.scaler.scale()));
+}
+
+// Gradients of all micro-batches, added up in the parameters; the raw terms. False when a stop signal arrived.
+bool accumulate(const StepParts& parts, const Update& update, at::Tensor& terms, at::Tensor& teacher_finite) {
+  ForwardOptions forward = parts.forward;
+  forward.train = true;
+  forward.noise_key = random_key({parts.seed, static_cast<uint64_t>(update.index)});
+  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens)};
+  for (const TokenBatch& batch : update.micro_batches) {
+    if (stop_signal() != 0) return false;
+    run_micro_batch(parts, batch, forward, counts, terms, teacher_finite);
+  }
+  return true;
+}
+
+at::Tensor dot(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  std::vector<at::Tensor> products;
+  for (size_t i = 0; i < a.size(); ++i) products.push_back((a[i] * b[i]).sum(at::kDouble));
+  return at::stack(products).sum();
+}
+
+// What each term does along the whole gradient: <gradient of the term, gradient> / <gradient, gradient>; the shares add up to
+// one, and a term that pulls the other way has a negative one. The update is run once more for every term, with its gradient
+// beside the whole one.
+at::Tensor gradient_shares(const StepParts& parts, const Update& update, const at::Tensor& whole_terms) {
+  const at::NoGradGuard no_grad;
+  const std::vector<double> weights = parts.objective.weights();
+  const std::vector<at::Tensor> whole = parts.optimizer.gradients();
+  const at::Tensor square = dot(whole, whole);
+  at::Tensor shares = at::zeros({static_cast<int64_t>(weights.size())}, square.options());
+  at::Tensor terms = at::zeros_like(whole_terms), teacher_finite = at::ones({}, square.options());
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] == 0) continue;
+    parts.optimizer.set_gradients({});
+    parts.objective.select(i);
+    {
+      const at::AutoGradMode with_grad(true);
+      accumulate(parts, update, terms, teacher_finite);
+    }
+    shares[static_cast<int64_t>(i)].copy_(dot(parts.optimizer.gradients(), whole) / square);
+  }
+  parts.objective.select(std::nullopt);
+  parts.optimizer.set_gradients(whole);
+  return shares;
 }
 
 // Unscale once, clip, step, update the scale. The optimizer multiplies by one factor for the first two, and leaves the gradients
@@ -55,31 +100,47 @@ std::pair<at::Tensor, at::Tensor> apply_gradients(const StepParts& parts, double
 
 std::optional<at::Tensor> run_step(const StepParts& parts, const Update& update, double learning_rate) {
   const auto options = at::TensorOptions().dtype(at::kDouble).device(parts.device);
-  at::Tensor terms = at::zeros({static_cast<int64_t>(parts.objective.names().size())}, options);
+  const size_t num_values = parts.objective.names().size() + parts.objective.figure_names().size();
+  at::Tensor terms = at::zeros({static_cast<int64_t>(num_values)}, options);
   at::Tensor teacher_finite = at::ones({}, options);
-  ForwardOptions forward = parts.forward;
-  forward.train = true;
-  forward.noise_key = random_key({parts.seed, static_cast<uint64_t>(update.index)});
-  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens)};
-  for (const TokenBatch& batch : update.micro_batches) {
-    if (stop_signal() != 0) {
-      parts.optimizer.zero_gradients();
-      return std::nullopt;
-    }
-    run_micro_batch(parts, batch, forward, counts, terms, teacher_finite);
+  if (!accumulate(parts, update, terms, teacher_finite)) {
+    parts.optimizer.zero_gradients();
+    return std::nullopt;
   }
+  if (parts.measures_shares(update.index + 1)) terms = at::cat({terms, gradient_shares(parts, update, terms)});
   const at::Tensor& scale = parts.scaler.scale();
   const at::Tensor scale_used = scale.defined() ? scale.to(at::kDouble).clone() : at::ones({}, options);
   const auto [norm, skipped] = apply_gradients(parts, learning_rate);
   return at::cat({terms, at::stack({norm.to(at::kDouble), skipped.to(at::kDouble), teacher_finite, scale_used})});
 }
 
+namespace {
+
+// Empty for a script that answers with logits alone.
+Needs every_hidden_layer(const ModelSpec& spec) {
+  Needs needs;
+  for (int64_t layer = 0; spec.hidden_size > 0 && layer <= spec.num_layers; ++layer) needs.hidden_layers.insert(layer);
+  return needs;
+}
+
+}  // namespace
+
+ResidualPeak teacher_residual_peak(const StepParts& parts, const Update& update) {
+  ResidualPeak peak;
+  const Needs needs = every_hidden_layer(parts.teacher->spec());
+  if (!needs.any()) return peak;
+  const ForwardOutput output = parts.teacher->forward(first_row(update.micro_batches.front()).to(parts.device), needs);
+  for (const auto& [layer, hidden_BTD] : output.hidden_BTD) {
+    const double magnitude = hidden_BTD.abs().max().item<double>();
+    // The last one stands after the final norm: it is no part of the stream.
+    if (layer < parts.teacher->spec().num_layers && magnitude > peak.magnitude) peak = {magnitude, layer};
+  }
+  return peak;
+}
+
 std::string first_bad_teacher_layer(const StepParts& parts, const Update& update) {
-  Needs every_layer;
-  const bool has_layers = parts.teacher->spec().hidden_size > 0;  // a script may answer with logits alone
-  every_layer.logits = !has_layers;
-  for (int64_t layer = 0; has_layers && layer <= parts.teacher->spec().num_layers; ++layer)
-    every_layer.hidden_layers.insert(layer);
+  Needs every_layer = every_hidden_layer(parts.teacher->spec());
+  every_layer.logits = !every_layer.any();
   for (const TokenBatch& batch : update.micro_batches) {
     const ForwardOutput output = parts.teacher->forward(batch.to(parts.device), every_layer);
     for (const auto& [layer, hidden_BTD] : output.hidden_BTD)

@@ -9,6 +9,7 @@
 #include "distill/core/error.h"
 #include "distill/core/log.h"
 #include "distill/core/stop.h"
+#include "distill/core/units.h"
 #include "distill/tensor/restore.h"
 
 namespace distill {
@@ -17,6 +18,16 @@ namespace {
 constexpr int64_t kMostConsecutiveSkips = 20;
 
 double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Which way attention goes is known once it went.
+void tell_attention_news() {
+  for (const AttentionNews& news : take_attention_news()) {
+    if (news.slow)
+      log::warn("attention without a fused kernel, slow and memory-hungry: " + news.line);
+    else
+      log::info("attention " + news.line);
+  }
+}
 
 // Adam's moments and the projectors: what training needs and the student does not.
 std::vector<NamedTensor> training_tensors(const StepParts& parts) {
@@ -49,7 +60,9 @@ bool Trainer::resume() {
               " of the new ones");
   } else if (saved.data_fingerprint != state_.data_fingerprint) {
     throw InputError({folder_.path().string(), "the training rows that this run began with", "other rows",
-                      "Restore the data files and the tokenizer, pass --allow-recipe-change, or start anew with --fresh.", ""});
+                      "Restore the data files and the tokenizer, pass --allow-recipe-change, or start anew with --fresh. A chat "
+                      "template that writes the date (strftime_now) makes other rows every day.",
+                      ""});
   }
   if (saved.num_threads != state_.num_threads) {
     log::warn("the checkpoint was made with " + std::to_string(saved.num_threads) + " threads, this run has " +
@@ -97,54 +110,81 @@ bool Trainer::at_limit() const {
 
 bool Trainer::step() {
   const double start = now_seconds();
-  Update update = stream_.next();
-  Pending pending;
-  pending.event.learning_rate = learning_rate(schedule_, state_.update + 1);
-  const std::optional<at::Tensor> values = run_step(parts_, update, pending.event.learning_rate);
+  const Update update = stream_.next();
+  look_at_teacher(update);
+  StepEvent event;
+  event.learning_rate = learning_rate(schedule_, state_.update + 1);
+  parts_.objective.start_update(state_.update + 1, options_.total_updates);
+  event.weights = parts_.objective.weights();
+  const std::optional<at::Tensor> values = run_step(parts_, update, event.learning_rate);
   if (!values) {
     stream_.seek(state_.update);
     return false;
   }
-  pending.values = *values;
-  pending.event.step = ++state_.update;
-  pending.event.total_steps = options_.total_updates;
-  pending.event.tokens = update.kept_tokens;
-  pending.event.input_tokens = update.input_tokens;
+  event.step = ++state_.update;
+  event.total_steps = options_.total_updates;
+  event.tokens = update.kept_tokens;
+  event.input_tokens = update.input_tokens;
   state_.kept_tokens += update.kept_tokens;
   state_.input_tokens += update.input_tokens;
-  pending_.push_back(std::move(pending));
+  pending_.push_back({std::move(event), ReadBack(*values)});
   waiting_seconds_ += now_seconds() - start;
-  // A CPU has nothing to wait for; on a GPU the figures are fetched for several updates at once.
-  if (parts_.device.is_cpu() || static_cast<int64_t>(pending_.size()) >= options_.flush_every) deliver_pending();
+  // The device always has another update to do while an older one's figures are waited for.
+  const auto most = static_cast<size_t>(std::max<int64_t>(2, options_.most_pending));
+  deliver_ready(pending_.size() > most ? pending_.size() - most : 0);
   return true;
 }
 
-void Trainer::deliver_pending() {
-  if (pending_.empty()) return;
+// Delivers the figures that are there, and waits for as many of the oldest as it is told to.
+void Trainer::deliver_ready(size_t may_wait_for) {
   const double start = now_seconds();
-  pending_.back().values = pending_.back().values.cpu();  // waits until the device has done all of them
+  std::deque<Pending> ready;
+  while (!pending_.empty() && (ready.size() < may_wait_for || pending_.front().values.ready())) {
+    pending_.front().values.wait();
+    ready.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+  if (ready.empty()) return;
   const double elapsed = waiting_seconds_ + now_seconds() - start;
   waiting_seconds_ = 0;
   state_.seconds += elapsed;
-  std::vector<Pending> ready;
-  ready.swap(pending_);
   for (Pending& one : ready) {
     one.event.seconds = elapsed / static_cast<double>(ready.size());
     deliver(one);
   }
+  tell_attention_news();
+}
+
+// float16 ends at 65504. The stream between blocks is float32 and passes that; products inside a block cannot.
+void Trainer::look_at_teacher(const Update& update) {
+  constexpr double kLargestHalf = 65504;
+  if (teacher_seen_ || !parts_.teacher || parts_.teacher->compute_dtype() != at::kHalf) return;
+  teacher_seen_ = true;
+  const ResidualPeak peak = teacher_residual_peak(parts_, update);
+  if (!(peak.magnitude > kLargestHalf)) return;
+  log::warn("the teacher's residual stream reaches " + number_text(peak.magnitude) + " after " +
+            (peak.layer == 0 ? "the embeddings" : "block " + std::to_string(peak.layer)) +
+            ", beyond float16's 65504: it is kept in float32. Set teacher.dtype to float32 if its outputs stop being finite");
 }
 
 void Trainer::deliver(Pending& pending) {
-  const at::Tensor values = pending.values.cpu();
+  const at::Tensor values = pending.values.wait();
   const double* figures = values.const_data_ptr<double>();
   StepEvent& event = pending.event;
   const std::vector<std::string>& names = parts_.objective.names();
-  const std::vector<double>& weights = parts_.objective.weights();
   for (size_t i = 0; i < names.size(); ++i) {
+    if (event.weights[i] == 0) continue;
     event.terms.emplace_back(names[i], figures[i]);
-    event.loss += weights[i] * figures[i];
+    event.weighted.emplace_back(names[i], event.weights[i] * figures[i]);
+    event.loss += event.weighted.back().second;
   }
   figures += names.size();
+  for (const std::string& name : parts_.objective.figure_names()) event.figures.emplace_back(name, *figures++);
+  if (parts_.measures_shares(event.step)) {
+    for (size_t i = 0; i < names.size(); ++i)
+      if (event.weights[i] != 0) event.gradient_shares.emplace_back(names[i], figures[i]);
+    figures += names.size();
+  }
   event.grad_norm = figures[0];
   event.skipped = figures[1] != 0;
   const bool teacher_finite = figures[2] != 0;

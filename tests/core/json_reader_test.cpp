@@ -47,5 +47,34 @@ TEST(JsonReader, LimitsTheDepth) {
   EXPECT_NE(complaint(std::string(129, '[') + std::string(129, ']')).find("128"), std::string::npos);
 }
 
+// They end in the library's own words when they are short.
+TEST(JsonReader, LongTokensThatBreakAreToldOfWithTheirPlace) {
+  const std::string filler(100'000, 'a');
+  const std::vector<std::pair<std::string, std::string>> ends = {
+      {"", "closing quote"},      {"\t\"", "control character"}, {"\\q\"", "backslash"},
+      {"\\", "backslash"},        {"\\u12g4\"", "backslash"},    {"\\u12", "backslash"},
+      {"\\ud800\"", "backslash"}, {"\\udc00\"", "backslash"},    {"\\ud800\\u0041\"", "backslash"},
+      {"\xff\"", "UTF-8"},        {"\xed\xa0\x80\"", "UTF-8"}};
+  for (const auto& [end, reason] : ends) {
+    EXPECT_NE(complaint("\"a" + end).find("file.json:1:"), std::string::npos) << end;
+    const std::string said = complaint("{\n \"" + filler + end);
+    EXPECT_NE(said.find("file.json:2:100003: expected valid JSON"), std::string::npos) << said;
+    EXPECT_NE(said.find(reason), std::string::npos) << said;
+  }
+  const std::string digits(100'000, '7');
+  EXPECT_NE(complaint("[1, " + digits + "]").find("file.json:1:5: expected valid JSON, found a number of 100000"),
+            std::string::npos);
+  EXPECT_NE(complaint("[1,, " + digits + "]").find("file.json:1:4:"), std::string::npos);
+  EXPECT_NE(complaint("[x, \"" + filler).find("file.json:1:2:"), std::string::npos);
+}
+
+TEST(JsonReader, LongTokensThatAreSoundAreReadAsTheLibraryReadsThem) {
+  std::string text = "[\"";
+  for (int i = 0; i < 20'000; ++i) text += R"(\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é😀)";
+  text += "\", -1.25e+3, " + std::string(4000, '1') + "e-3900]";
+  EXPECT_EQ(complaint(text), "");
+  EXPECT_EQ(parse_json(text, "file.json"), Json::parse(text));
+}
+
 }  // namespace
 }  // namespace distill

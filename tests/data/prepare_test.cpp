@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <fstream>
+#include <future>
+#include <set>
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
@@ -89,21 +93,81 @@ TEST_F(Prepared, AreTheSameOnDiskAsInMemoryAndWhenTakenUpAgain) {
 
 TEST_F(Prepared, AnyOtherRuleOrFilePreparesAnew) {
   const auto path = folder.write("d.jsonl", many_rows(50));
+  std::vector<PrepareRules> all = {rules(), rules(15)};
+  all.emplace_back(rules()).render.append_eos = false;
+  all.emplace_back(rules()).overflow = Overflow::split;
+  all.emplace_back(rules()).render.completion_only = false;
+  std::set<std::string> keys;
+  for (const PrepareRules& one : all) keys.insert(prepared_key(path, one));
+  EXPECT_EQ(keys.size(), all.size());
   prepare(path, rules());
-  PrepareRules other = rules();
-  other.render.append_eos = false;
-  prepare(path, other);
-  prepare(path, rules(15));
-  other = rules();
-  other.overflow = Overflow::split;
-  prepare(path, other);
-  other = rules();
-  other.render.completion_only = false;
-  prepare(path, other);
-  EXPECT_EQ(num_folders(), 5u);
   folder.write("d.jsonl", many_rows(51));
+  EXPECT_FALSE(keys.contains(prepared_key(path, rules())));
   EXPECT_EQ(prepare(path, rules()).state.counts.documents, 51);
-  EXPECT_EQ(num_folders(), 6u);
+}
+
+TEST_F(Prepared, OldOnesGoButForTheNewestTwoOfASourceAndThoseInUse) {
+  const auto path = folder.write("d.jsonl", many_rows(50)), other = folder.write("e.jsonl", many_rows(40));
+  const auto state_of = [&](const std::string& file, int64_t length) {
+    return place / prepared_key(file, rules(length)) / "state.json";
+  };
+  const auto age = [&](int64_t length, int hours) {
+    fs::last_write_time(state_of(path, length), fs::file_time_type::clock::now() - std::chrono::hours(hours));
+  };
+  const auto kept = [&](const std::vector<int64_t>& lengths) {
+    std::vector<int64_t> found;
+    for (const int64_t length : lengths)
+      if (fs::exists(state_of(path, length))) found.push_back(length);
+    return found;
+  };
+  prepare(other, rules());
+  const PreparedSource used = prepare(path, rules(8));
+  age(8, 4);
+  prepare(path, rules(9));
+  age(9, 3);
+  prepare(path, rules(10));
+  age(10, 2);
+  prepare(path, rules(11));
+  EXPECT_THAT(kept({8, 9, 10, 11}), testing::ElementsAre(8, 10, 11));
+  age(11, 1);
+  prepare(path, rules(10));  // taken up again
+  prepare(path, rules(12));
+  EXPECT_THAT(kept({8, 9, 10, 11, 12}), testing::ElementsAre(8, 10, 12));
+  EXPECT_TRUE(fs::exists(state_of(other, 16)));
+  EXPECT_EQ(num_folders(), 4u);
+}
+
+// What waits for the first preparation finds its folder gone when the lock is free.
+TEST_F(Prepared, WhoWaitsForAPreparationOfBadDataNamesTheRowToo) {
+  const auto path = folder.write("d.jsonl", many_rows(300) + "{\n");
+  auto first = std::make_unique<PreparedFolder>(place, path, rules(), "data.train");
+  auto second = std::async(std::launch::async, [&] { return message_of([&] { prepare(path, rules()); }); });
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  first->remove();
+  first.reset();
+  EXPECT_THAT(second.get(), HasSubstr("d.jsonl:301"));
+  EXPECT_EQ(num_folders(), 0u);
+}
+
+TEST_F(Prepared, ATemplateThatWritesTheDateHasAKeyForEveryDay) {
+  const auto path = folder.write("d.jsonl", many_rows(5));
+  const auto key_with = [&](const std::string& source) {
+    PrepareRules with = rules();
+    with.render.words.chat = std::make_shared<const ChatTemplate>(source, "here", Json());
+    return prepared_key(path, with);
+  };
+  const char* zone = std::getenv("TZ");
+  const std::string before = zone ? zone : "";
+  const auto at = [&](const char* name, const std::string& source) {
+    setenv("TZ", name, 1);
+    tzset();
+    return key_with(source);
+  };
+  // Never the same day: they lie 26 hours apart.
+  EXPECT_NE(at("AAA-14", "{{ strftime_now('%d') }}"), at("AAA+12", "{{ strftime_now('%d') }}"));
+  EXPECT_EQ(at("AAA-14", "{{ messages }}"), at("AAA+12", "{{ messages }}"));
+  zone ? setenv("TZ", before.c_str(), 1) : unsetenv("TZ");
+  tzset();
 }
 
 TEST_F(Prepared, GoOnWhereAKilledPreparationStopped) {
@@ -112,7 +176,7 @@ TEST_F(Prepared, GoOnWhereAKilledPreparationStopped) {
   for (const int64_t first : {1, 777, 19999}) {
     fs::remove_all(place);
     {
-      PreparedFolder half(place, prepared_key(path, rules()), "data.train");
+      PreparedFolder half(place, path, rules(), "data.train");
       TokenStore store = half.take_store();
       PreparedState state;
       const auto reader = open_rows(path, rules().read);

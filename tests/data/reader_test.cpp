@@ -153,6 +153,17 @@ TEST(TokenRows, AStreamEndsItsDocumentsAtTheEndOfSequence) {
     EXPECT_THAT(documents_of_file(fixture(name), rules), ElementsAre(first, later, later, last)) << name;
 }
 
+TEST(TokenRows, AreNotReadFromPlacesThatAreNoneOfTheirs) {
+  for (const char* name : {"ids_u4.npy", "llama3.bin"}) {
+    const auto reader = open_rows(fixture(name), {});
+    RawRow row;
+    ASSERT_TRUE(reader->next(row));
+    const int64_t end = reader->total_bytes(), first = reader->position().byte % 2 + 2;
+    for (const int64_t byte : {int64_t{-4}, first, end - 1, end + 4, int64_t{1} << 60})
+      EXPECT_THAT(message_of([&] { reader->seek({1, byte}); }), HasSubstr("changed since it was read")) << name << byte;
+  }
+}
+
 TEST(TokenRows, LongDocumentsComeInPiecesThatShareNoToken) {
   ReadRules rules;
   rules.sequence_length = 15;

@@ -381,7 +381,7 @@ TEST_P(EveryInstructionSet, NotANumberInTheLogitsIsNotHidden) {
     const at::Tensor values =
         rows_through(GetParam(), RowType::float32, student, teacher, at::zeros({1}, at::TensorOptions().dtype(at::kLong)), plan);
     if (!values.defined()) GTEST_SKIP() << "this CPU has no " << GetParam();
-    EXPECT_TRUE(values.isnan().all().item<bool>()) << place;
+    EXPECT_TRUE(values.isnan().all().item<bool>()) << place << values;
     EXPECT_TRUE(student.isnan().all().item<bool>()) << place;
   }
 }
@@ -519,13 +519,16 @@ TEST(LinearDivergence, GpuRowsEqualCpuRows_CUDA) {
     for (at::Tensor* tensor : {&there.student_ND, &there.teacher_ND, &there.targets_N, &there.student.weight_VD,
                                &there.student.bias_V, &there.teacher.weight_VD, &there.teacher.bias_V})
       *tensor = tensor->cuda();
-    const Twin twin = twin_of(kMix, sides, 13, 1);
-    auto side = there.side(dtype);
-    const HeadRows teacher = there.teacher_rows(dtype);
-    const auto result = LinearDivergence(kMix, 8).backward(side, &teacher, there.targets_N, 13, {});
-    EXPECT_LT(gap(result.values.cpu(), twin.values), tolerance * 20) << dtype;
-    EXPECT_LT(gap(result.rows_gradient_ND.cpu(), twin.rows_gradient), tolerance * 5) << dtype;
-    EXPECT_LT(gap(side.weight_gradient_VD.cpu(), twin.weight_gradient), tolerance * 5) << dtype;
+    for (const auto* terms : {&kMix, &kRest}) {
+      if (dtype == at::kHalf && terms == &kRest) continue;  // rounded logits end the head elsewhere
+      const Twin twin = twin_of(*terms, sides, 13, 1);
+      auto side = there.side(dtype);
+      const HeadRows teacher = there.teacher_rows(dtype);
+      const auto result = LinearDivergence(*terms, 8).backward(side, &teacher, there.targets_N, 13, {});
+      EXPECT_LT(gap(result.values.cpu(), twin.values), tolerance * 20) << dtype;
+      EXPECT_LT(gap(result.rows_gradient_ND.cpu(), twin.rows_gradient), tolerance * 5) << dtype;
+      EXPECT_LT(gap(side.weight_gradient_VD.cpu(), twin.weight_gradient), tolerance * 5) << dtype;
+    }
   }
 }
 

@@ -23,6 +23,12 @@ TermRecipe without_t_squared(TermRecipe recipe) {
   return recipe;
 }
 
+template <class Value>
+TermRecipe with(TermRecipe recipe, Value TermRecipe::*option, double value) {
+  recipe.*option = static_cast<Value>(value);
+  return recipe;
+}
+
 TermRecipe on_pair(TermRecipe recipe) {
   recipe.layer_mapping = {LayerRule::pairs, {{1, 1}}};
   return recipe;
@@ -81,15 +87,24 @@ TEST_P(ObjectiveGoldens, ValueAndGradientsEqualPyTorch) {
 }
 
 using F = TermFunction;
-INSTANTIATE_TEST_SUITE_P(Terms, ObjectiveGoldens,
-                         ::testing::Values(Case{"kl", term(F::kl)}, Case{"kl_t2", term(F::kl, 1, 2)},
-                                           Case{"kl_t2_plain", without_t_squared(term(F::kl, 1, 2))},
-                                           Case{"reverse_kl", term(F::reverse_kl)}, Case{"jsd_0", term(F::jsd, 1, 1, 0)},
-                                           Case{"jsd_0.1", term(F::jsd, 1, 1, 0.1)}, Case{"jsd_0.5", term(F::jsd, 1, 1, 0.5)},
-                                           Case{"jsd_1", term(F::jsd, 1, 1, 1)}, Case{"jsd_0.7_t3", term(F::jsd, 1, 3, 0.7)},
-                                           Case{"cross_entropy", term(F::cross_entropy)},
-                                           Case{"hidden_mse", on_pair(term(F::hidden_mse))},
-                                           Case{"hidden_cosine", on_pair(term(F::hidden_cosine))},
-                                           Case{"attention_mse", on_pair(term(F::attention_mse))}));
+INSTANTIATE_TEST_SUITE_P(
+    Terms, ObjectiveGoldens,
+    ::testing::Values(Case{"kl", term(F::kl)}, Case{"kl_t2", term(F::kl, 1, 2)},
+                      Case{"kl_t2_plain", without_t_squared(term(F::kl, 1, 2))}, Case{"reverse_kl", term(F::reverse_kl)},
+                      Case{"jsd_0", term(F::jsd, 1, 1, 0)}, Case{"jsd_0.1", term(F::jsd, 1, 1, 0.1)},
+                      Case{"jsd_0.5", term(F::jsd, 1, 1, 0.5)}, Case{"jsd_1", term(F::jsd, 1, 1, 1)},
+                      Case{"jsd_0.7_t3", term(F::jsd, 1, 3, 0.7)},
+                      Case{"symmetric_kl", with(term(F::symmetric_kl), &TermRecipe::ratio, 0.3)},
+                      Case{"skew_kl", with(term(F::skew_kl), &TermRecipe::alpha, 0.1)},
+                      Case{"skew_reverse_kl_t2", with(term(F::skew_reverse_kl, 1, 2), &TermRecipe::alpha, 0.25)},
+                      Case{"adaptive_kl", term(F::adaptive_kl)}, Case{"adaptive_kl_t3", term(F::adaptive_kl, 1, 3)},
+                      Case{"tvd_t2", term(F::tvd, 1, 2)}, Case{"logit_mse", term(F::logit_mse)},
+                      Case{"top_k_kl", with(term(F::top_k_kl), &TermRecipe::top_k, 7)},
+                      Case{"top_k_reverse_kl_t2", with(term(F::top_k_reverse_kl, 1, 2), &TermRecipe::top_k, 3)},
+                      Case{"uld", term(F::uld)}, Case{"cross_entropy", term(F::cross_entropy)},
+                      Case{"cross_entropy_smooth", with(term(F::cross_entropy), &TermRecipe::label_smoothing, 0.1)},
+                      Case{"cross_entropy_z", with(term(F::cross_entropy), &TermRecipe::z_loss, 1e-2)},
+                      Case{"hidden_mse", on_pair(term(F::hidden_mse))}, Case{"hidden_cosine", on_pair(term(F::hidden_cosine))},
+                      Case{"attention_mse", on_pair(term(F::attention_mse))}));
 
 }  // namespace

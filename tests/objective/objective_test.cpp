@@ -7,7 +7,6 @@
 #include <ATen/autocast_mode.h>
 
 #include "distill/core/error.h"
-#include "distill/objective/feature_losses.h"
 
 #include "kernels/allocation_watch.h"
 #include "kernels/logits_twin.h"
@@ -131,10 +130,14 @@ TEST(Objective, TheMixOfAllTermsEqualsItsPlainTwin) {
       ((1 - at::cosine_similarity(projected("hidden_cosine.0-1", 0, true), pick(teacher.hidden_BTD.at(1), true))).sum() +
        (1 - at::cosine_similarity(projected("hidden_cosine.2-3", 2, true), pick(teacher.hidden_BTD.at(3), true))).sum()) /
           2 / tokens,
-      pick((plain.attention_BHTT.at(1).mean(1) - teacher.attention_BHTT.at(3).mean(1)).square(), false).sum() / kept,
+      pick((plain.attention_BHTT.at(1).mean(1) - teacher.attention_BHTT.at(3).mean(1)).square() *
+               batch.documents_BT.ge(0).unsqueeze(1),  // keys of padding do not count
+           false)
+              .sum() /
+          kept,
       twin_term({Divergence::kl}, s, t, labels) / kept};
   at::Tensor total = at::zeros({}, at::kDouble);
-  for (size_t i = 0; i < kMix.size(); ++i) total = total + 4 * kMix[i].weight * expected[i];
+  for (size_t i = 0; i < kMix.size(); ++i) total = total + 4 * kMix[i].weight.from * expected[i];
   total.backward();
 
   EXPECT_LT(gap(values, at::stack(expected).detach()), 1e-12);
@@ -379,6 +382,53 @@ std::string refusal(const std::vector<TermRecipe>& terms, const std::optional<Mo
   return "";
 }
 
+TEST(Objective, ATermWithoutWeightAsksForNothing) {
+  TermRecipe nothing = term(F::kl, 0);
+  const Objective objective({term(F::cross_entropy), nothing, term(F::hidden_mse, 0)}, Sizes().student(), std::nullopt, {});
+  EXPECT_FALSE(objective.teacher_needs().any());
+  EXPECT_TRUE(objective.student_needs().hidden_layers.empty());
+}
+
+TEST(Objective, WeightsAndTemperaturesMoveWithTheUpdate) {
+  const Sizes sizes;
+  at::manual_seed(5);
+  const ForwardOutput student = random_output(sizes, true), teacher = random_output(sizes, false);
+  const TokenBatch batch = make_batch(at::randint(sizes.vocab, {sizes.batch, sizes.length}, at::kLong), {5, 5});
+  TermRecipe moving = term(F::kl);
+  moving.weight = Ramp(1, 0.5, percent(50));
+  moving.temperature = Ramp(2, 4, steps(10));
+  Objective objective({moving, term(F::cross_entropy)}, sizes.student(), sizes.teacher(), exact_options());
+  const std::vector<std::pair<double, double>> expected = {{1, 2}, {0.8, 2.8}, {0.5, 4}, {0.5, 4}};  // weight, temperature
+  const int64_t updates[] = {1, 5, 11, 20};
+  for (size_t i = 0; i < 4; ++i) {
+    objective.start_update(updates[i], 20);
+    EXPECT_NEAR(objective.weights()[0], expected[i].first, 1e-12) << updates[i];
+    Objective still({term(F::kl, expected[i].first, expected[i].second), term(F::cross_entropy)}, sizes.student(),
+                    sizes.teacher(), exact_options());
+    const ForwardOutput a = leaves(student), b = leaves(student);
+    EXPECT_LT(gap(objective.backward(a, &teacher, batch, {10, 10}, {}), still.backward(b, &teacher, batch, {10, 10}, {})), 1e-12);
+    EXPECT_LT(gap(a.final_hidden_BTD.grad(), b.final_hidden_BTD.grad()), 1e-12);
+    EXPECT_LT(gap(a.head.weight_VD.grad(), b.head.weight_VD.grad()), 1e-12);
+  }
+}
+
+TEST(Objective, ASelectedTermWorksAlone) {
+  const Sizes sizes;
+  at::manual_seed(6);
+  const ForwardOutput student = random_output(sizes, true), teacher = random_output(sizes, false);
+  const TokenBatch batch = make_batch(at::randint(sizes.vocab, {sizes.batch, sizes.length}, at::kLong), {5, 5});
+  Objective objective(kMix, sizes.student(), sizes.teacher(), exact_options());
+  const ForwardOutput whole = leaves(student), parts = leaves(student);
+  const at::Tensor all = objective.backward(whole, &teacher, batch, {10, 10}, {});
+  at::Tensor sum = at::zeros_like(all);
+  for (size_t i = 0; i < kMix.size(); ++i) {
+    objective.select(i);
+    sum += objective.backward(parts, &teacher, batch, {10, 10}, {});
+  }
+  EXPECT_LT(gap(sum, all), 1e-12);
+  expect_equal_gradients(parts, whole, 1e-12);
+}
+
 TEST(Objective, RefusesWhatDoesNotFitTheModelsAllAtOnce) {
   using ::testing::AllOf, ::testing::HasSubstr;
   EXPECT_THAT(refusal({term(F::kl)}, std::nullopt), HasSubstr("objective.0.function"));
@@ -386,7 +436,7 @@ TEST(Objective, RefusesWhatDoesNotFitTheModelsAllAtOnce) {
       refusal({mapped(term(F::hidden_mse), {LayerRule::all, {}}), mapped(term(F::attention_mse), {LayerRule::pairs, {{0, 9}}})},
               Sizes().teacher()),
       AllOf(HasSubstr("objective.0.layer_mapping"), HasSubstr("objective.1.layer_mapping"), HasSubstr("9")));
-  EXPECT_THAT(refusal({term(F::uld)}, Sizes().teacher()), HasSubstr("not available yet"));
+  EXPECT_THAT(refusal({term(F::uld), term(F::uld)}, Sizes().teacher()), HasSubstr("objective.1.function"));
   EXPECT_THAT(refusal({term(F::kl, 1, 0)}, Sizes().teacher()), HasSubstr("objective.0.temperature"));
   EXPECT_THAT(refusal({term(F::jsd, 1, 1, 1.5)}, Sizes().teacher()), HasSubstr("objective.0.beta"));
   Sizes wide;

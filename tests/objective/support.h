@@ -68,7 +68,10 @@ inline TokenBatch make_batch(const at::Tensor& targets_BT, const std::vector<int
   batch.kept_N = flat.ne(-100).nonzero().squeeze(1);
   batch.kept_targets_N = flat.index_select(0, batch.kept_N);
   batch.num_kept = batch.kept_N.numel();
-  for (int64_t length : lengths) batch.num_tokens += length;
+  for (int64_t length : lengths) {
+    batch.num_tokens += length;
+    batch.document_lengths.push_back({length});
+  }
   return batch;
 }
 

@@ -53,6 +53,26 @@ TEST(Optimizer, EqualsTheWrittenOutUpdateAndDecaysMatricesOnly) {
   }
 }
 
+TEST(Optimizer, AParameterMayHaveAPeakOfItsOwnOnTheSameSchedule) {
+  const at::Tensor common = leaf({0.5}), own = leaf({0.5});
+  OptimizerRecipe recipe;
+  recipe.learning_rate = 1e-3;
+  recipe.weight_decay = 0.1;
+  Optimizer optimizer(recipe, {{"common", common, true}, {"own", own, true}}, {{"own", 2e-2}});
+  PlainAdamW plain_common, plain_own;
+  double w = 0.5, p = 0.5;
+  for (int i = 1; i <= 4; ++i) {
+    const double rate = 1e-3 / i;  // what a schedule makes of the optimizer's peak
+    common.mutable_grad() = at::full({1}, 0.3 * i, at::kDouble);
+    own.mutable_grad() = at::full({1}, 0.3 * i, at::kDouble);
+    optimizer.step(rate, at::zeros({}));
+    w = plain_common.update(w, 0.3 * i, rate, 0.1);
+    p = plain_own.update(p, 0.3 * i, 20 * rate, 0.1);
+    EXPECT_NEAR(common.item<double>(), w, 1e-12);
+    EXPECT_NEAR(own.item<double>(), p, 1e-12);
+  }
+}
+
 TEST(Optimizer, AnUpdateIsSeenByTheVersionCounter) {
   const at::Tensor weight = leaf({0.5}, at::kFloat);
   Optimizer optimizer({}, {{"w", weight, true}});

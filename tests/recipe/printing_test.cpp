@@ -31,19 +31,45 @@ std::string random_path(Dice& dice) {
                                    "&d",       "!e",   "none", "tab\there", "./a/../b", "0x10", "@at",         "%p"});
 }
 
+SaeRecipe random_autoencoder(Dice& dice) {
+  SaeRecipe sae;
+  sae.path = random_path(dice) + "s";
+  sae.layer = dice.whole(0, 40);
+  if (dice.coin()) sae.student_layer = dice.whole(0, 9);
+  if (dice.coin()) sae.k = dice.whole(1, 99);
+  if (dice.coin()) sae.center = dice.coin();
+  sae.activation = dice.one_of({SaeActivation::automatic, SaeActivation::relu, SaeActivation::jumprelu});
+  sae.encoder = dice.coin() ? "" : random_path(dice);
+  return sae;
+}
+
 TermRecipe random_term(Dice& dice, size_t index) {
   TermRecipe term;
   term.function = dice.one_of({TermFunction::kl, TermFunction::reverse_kl, TermFunction::jsd, TermFunction::cross_entropy,
-                               TermFunction::hidden_mse, TermFunction::hidden_cosine, TermFunction::attention_mse});
+                               TermFunction::symmetric_kl, TermFunction::skew_kl, TermFunction::top_k_kl, TermFunction::uld,
+                               TermFunction::hidden_mse, TermFunction::hidden_cosine, TermFunction::attention_mse,
+                               TermFunction::minilm_value, TermFunction::minilm_attention, TermFunction::sae_features});
   term.name = dice.coin() ? "" : "term" + std::to_string(index);
   term.weight = dice.number() + 1e-3;
+  if (dice.coin()) term.weight = Ramp(dice.number(), dice.number(), dice.coin() ? percent(25) : steps(10));
   if (term.reads("temperature")) term.temperature = dice.number() * 4 + 1e-6;
+  if (term.reads("temperature") && dice.coin()) term.temperature.to = 2, term.temperature.over = steps(7);
+  if (term.reads("alpha")) term.alpha = dice.number() * 0.9;
+  if (term.reads("ratio")) term.ratio = dice.number();
+  if (term.reads("top_k")) term.top_k = dice.whole(1, 999);
+  if (term.reads("z_loss")) term.z_loss = dice.number();
+  if (term.reads("label_smoothing")) term.label_smoothing = dice.number() * 0.9;
   if (term.reads("t_squared")) term.t_squared = dice.coin();
   if (term.reads("beta")) term.beta = dice.number();
   if (term.reads("positions")) term.positions = dice.one_of({Positions::automatic, Positions::kept, Positions::all});
   if (term.reads("layer_mapping"))
     term.layer_mapping = dice.one_of<LayerMapping>(
         {{}, {LayerRule::last, {}}, {LayerRule::all, {}}, {LayerRule::pairs, {{dice.whole(1, 9), 2}, {3, dice.whole(1, 99)}}}});
+  if (term.function == TermFunction::hidden_mse && dice.coin()) term.layer_mapping = {LayerRule::learned, {}};
+  if (term.reads("relations")) term.relations = {dice.one_of({Relation::q, Relation::v}), Relation::k};
+  if (term.reads("relation_heads") && dice.coin()) term.relation_heads.value = dice.whole(1, 64);
+  if (term.reads("projector_learning_rate") && dice.coin()) term.projector_learning_rate = dice.number() + 1e-6;
+  if (term.reads("sae")) term.sae = random_autoencoder(dice);
   return term;
 }
 
@@ -143,6 +169,7 @@ TEST(RecipeFingerprint, SeesWhatMayChangeTheLoss) {
                            "objective.0.weight=2",
                            "objective.0.temperature=2",
                            "objective.1.function=cross_entropy",
+                           "objective.1={function: pkd, layer_mapping: learned}",
                            "optimizer.learning_rate=1",
                            "optimizer.eps=1",
                            "optimizer.max_grad_norm=none",

@@ -51,6 +51,10 @@ TEST(RecipeSchema, HasExactlyTheKeysOfTheLists) {
   expect_keys_of<TrainRecipe>(keys.at("train"), "train");
   const Json& list = keys.at("objective").at("anyOf").at(0);
   expect_keys_of<TermRecipe>(list.at("items"), "objective");
+  const Json& term = object_form(list.at("items")).at("properties");
+  expect_keys_of<SaeRecipe>(term.at("sae"), "objective.sae");
+  EXPECT_EQ(object_form(term.at("sae")).at("required"), Json::array({"path", "layer"}));
+  EXPECT_EQ(term.at("relations").at("default"), Json::array({"v"}));
   EXPECT_EQ(root.at("required"), Json::array({"student", "data", "train", "output"}));
   EXPECT_EQ(keys.at("train").at("required"), Json::array({"length"}));
 }

@@ -63,6 +63,24 @@ TEST(Formats, APickledStudentTrainsAndIsSavedAsSafetensorsInItsType) {
   EXPECT_EQ(saved["config"]["dtype"], "float32");
 }
 
+TEST(Formats, VocabularyFilesOfAnUnknownClassMatterToRowsOfTextAlone) {
+  const Workplace place;
+  place.write("words/vocab.txt", "[UNK]\n[SEP]\nabc\n");
+  place.write("words/tokenizer_config.json", R"({"tokenizer_class": "ElectraTokenizer"})");
+  place.write("ids.jsonl", token_rows(8, 5, 9, 1, 43));
+  place.write("text.jsonl", token_rows(2, 5, 9, 1, 43) + "{\"text\": \"abc\"}\n");
+  place.write("r.yaml", "student: {init: {tokenizer: words, config: " + tiny_config(16, 1) +
+                            "}}\ndata: {train: [{path: ids.jsonl}], sequence_length: 16}\n"
+                            "objective: [{function: cross_entropy}]\ntrain: {length: 1 steps, device: cpu}\noutput: runs/one\n");
+  const Outcome ids = place.run({"train", "r.yaml", "--progress", "none"});
+  EXPECT_EQ(ids.exit_code, 0) << ids.err;
+  EXPECT_TRUE(place.has("runs/one/student/vocab.txt"));
+  const Outcome text =
+      place.run({"train", "r.yaml", "--progress", "none", "--set", "data.train.0.path=text.jsonl", "--set", "output=runs/two"});
+  EXPECT_EQ(text.exit_code, 65);
+  EXPECT_THAT(text.err, AllOf(HasSubstr("text.jsonl:3, words/tokenizer_config.json"), HasSubstr("ElectraTokenizer")));
+}
+
 TEST(Formats, InspectListsASparseAutoencoderPickledOnAGpu) {
   const Workplace place;
   const Json listed = Json::parse(place.run({"inspect", torch_file("sae.pt"), "--json"}).out);

@@ -47,7 +47,9 @@ std::string MalformedCorpus::fault_of(const MalformedCase& given, const Outcome&
   if (outcome.timed_out) return "did not end";
   if (outcome.exit_code != (given.valid ? 0 : 65)) return "exit code " + std::to_string(outcome.exit_code);
   if (place.has(kSentinel) || place.has(folder_ + "/" + kSentinel)) return "something was run: " + std::string(kSentinel);
-  const uint64_t allowed = start_bytes_ + kMoreThanAStart + kCopiesOfAFile * file_bytes(place.file(folder_ + "/" + given.path));
+  if (most_cpu_seconds > 0 && outcome.cpu_seconds > most_cpu_seconds) return std::to_string(outcome.cpu_seconds) + " s of work";
+  const uint64_t held = file_bytes(place.file(folder_ + "/" + given.path)) + given.given.value("unpacked_bytes", uint64_t{0});
+  const uint64_t allowed = start_bytes_ + kMoreThanAStart + kCopiesOfAFile * held;
   if (outcome.peak_rss_bytes > allowed) return std::to_string(outcome.peak_rss_bytes >> 20) + " MB at the peak";
   if (given.valid) return "";
   if (place.has(output)) return "an output was written";
@@ -87,12 +89,12 @@ void MalformedCorpus::report(const std::vector<MalformedEnding>& endings) {
 
 void MalformedCorpus::print_extremes(const std::vector<MalformedEnding>& endings, const std::string& what) const {
   const auto slowest = std::max_element(endings.begin(), endings.end(), [](const MalformedEnding& a, const MalformedEnding& b) {
-    return a.outcome.seconds < b.outcome.seconds;
+    return a.outcome.cpu_seconds < b.outcome.cpu_seconds;
   });
   const auto biggest = std::max_element(endings.begin(), endings.end(), [](const MalformedEnding& a, const MalformedEnding& b) {
     return a.outcome.peak_rss_bytes < b.outcome.peak_rss_bytes;
   });
-  std::cout << endings.size() << " " << what << "; slowest " << slowest->outcome.seconds << " s (" << slowest->given.path
+  std::cout << endings.size() << " " << what << "; longest work " << slowest->outcome.cpu_seconds << " s (" << slowest->given.path
             << "), highest peak " << (biggest->outcome.peak_rss_bytes >> 20) << " MB (" << biggest->given.path
             << "), a start alone " << (start_bytes_ >> 20) << " MB\n";
 }

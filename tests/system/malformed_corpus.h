@@ -42,6 +42,7 @@ class MalformedCorpus : public testing::Test {
   Workplace place;
   std::vector<MalformedCase> cases;
   double hang_seconds = 20;
+  double most_cpu_seconds = 0;  // 0: as many as it takes
 
  private:
   std::string fault_of(const MalformedCase& given, const Outcome& outcome, const std::string& output) const;

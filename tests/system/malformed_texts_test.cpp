@@ -8,9 +8,11 @@ namespace {
 class MalformedTexts : public MalformedCorpus {
  protected:
   void SetUp() override {
-    generate("make_malformed_texts.py", "texts", {"pattern"}, 5);
-    hang_seconds = 10;
+    generate("make_malformed_texts.py", "texts", {"pattern"}, 9);
+    most_cpu_seconds = 3;
     place.write("tiny.yaml", recipe(tiny_config(16, 1)));
+    for (const char* name : {"chat.yaml", "template.yaml"})
+      place.write(name, recipe(tiny_config(16, 1), ", chat_template: texts/valid/chat.jinja"));
     place.write("classes.yaml",
                 recipe("{model_type: bert, architectures: [BertForSequenceClassification], vocab_size: 48, "
                        "num_labels: 3, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 4, "
@@ -19,10 +21,12 @@ class MalformedTexts : public MalformedCorpus {
                     "task: sequence_classification\n");
   }
 
-  static std::string recipe(const std::string& config) {
+  static std::string recipe(const std::string& config, const std::string& data = "") {
     return "student: {init: {tokenizer: texts/valid/bpe, config: " + config +
            "}}\n"
-           "data: {train: [{path: rows.jsonl}], sequence_length: 32, append_eos: false}\n"
+           "data: {train: [{path: texts/valid/talks.jsonl}], sequence_length: 32, append_eos: false" +
+           data +
+           "}\n"
            "objective: [{function: cross_entropy}]\n"
            "train: {length: 1 steps, device: cpu}\n"
            "output: runs/none\n";
@@ -30,9 +34,12 @@ class MalformedTexts : public MalformedCorpus {
 
   Command command_for(const MalformedCase& given, const std::string& output) const override {
     const std::string path = "texts/" + given.path;
-    if (given.verb == "train")
-      return place.command({"train", given.given["recipe"].get<std::string>() + ".yaml", "--progress", "none", "--set",
-                            "data.train.0.path=" + path, "--set", "output=" + output});
+    if (given.verb == "train") {
+      const std::string recipe = given.given["recipe"];
+      const std::string key = recipe == "template" ? "data.chat_template" : "data.train.0.path";
+      return place.command(
+          {"train", recipe + ".yaml", "--progress", "none", "--set", key + "=" + path, "--set", "output=" + output});
+    }
     Command command = place.command({"tokenize", "--model", path});
     command.input = place.read(path + "/lines.jsonl");
     return command;

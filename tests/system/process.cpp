@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 
 double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+double seconds_of(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; }
+
 // In the child: becomes the program. Files stand for the pipes, so that no side can block the other.
 [[noreturn]] void become(const Command& command, const fs::path& in, const fs::path& out, const fs::path& err) {
   if (::chdir(command.folder.c_str()) != 0) ::_exit(126);
@@ -73,6 +75,7 @@ Outcome run_process(const Command& command) {
     ::poll(nullptr, 0, 5);
   }
   outcome.seconds = now_seconds() - start;
+  outcome.cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   outcome.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in KiB
   outcome.out = contents(pipes.file("out"));

@@ -12,7 +12,8 @@ namespace distill::test {
 struct Outcome {
   int exit_code = -1;  // 128 + signal when a signal ended it, as a shell says
   bool timed_out = false;
-  double seconds = 0;  // from start to end
+  double seconds = 0;      // from start to end
+  double cpu_seconds = 0;  // of all its threads: says what it took, whatever else the machine does
   std::string out, err;
   uint64_t peak_rss_bytes = 0;
 };

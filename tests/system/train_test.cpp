@@ -179,6 +179,42 @@ TEST_F(Train, EveryCutOfABatchGivesTheSameLossAndGradient) {
   }
 }
 
+TEST_F(Train, TermsThatDoNotFitTheModelsAreRefusedAtTheirLine) {
+  place.write("odd.yaml",
+              "teacher: {path: teacher}\n"
+              "student: {init: {config: " +
+                  tiny_config(16, 2) +
+                  "}}\n"
+                  "data: {train: [{path: rows.jsonl}], sequence_length: 32}\n"
+                  "objective:\n"
+                  "  - {function: attention_kl, layer_mapping: [[1, 9]]}\n"
+                  "  - {function: minilm_value, relation_heads: 5}\n"
+                  "  - function: sae_features\n"
+                  "    sae: {path: sae.pt, layer: 8}\n"
+                  "train: {length: 3 steps, device: cpu}\n"
+                  "output: runs/odd\n");
+  const Outcome outcome = place.run({"train", "odd.yaml", "--progress", "none"});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:5:45: objective.0.layer_mapping: expected teacher layers 1 to 3, found 9"));
+  EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:6:45: objective.1.relation_heads"));
+  EXPECT_THAT(outcome.err, HasSubstr("odd.yaml:8:10: objective.2.sae: expected teacher layers 0 to 3, found 8"));
+  EXPECT_FALSE(place.has("runs/odd"));
+}
+
+TEST_F(Train, FeatureTermsTrainInHalfPrecision) {
+  for (const char* precision : {"bfloat16", "float16"}) {
+    const std::string output = std::string("runs/") + precision;
+    const Outcome outcome = train(
+        output, {"--set", std::string("train.precision=") + precision, "--set",
+                 "objective=[{function: attention_kl, layer_mapping: [[1, 1], [2, 3]]}, {function: minilm_value, relations: [q, "
+                 "k, v]}, {function: gram}, {function: hidden_l1, layer_mapping: learned}]"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    const auto steps = logged_steps(place, output);
+    ASSERT_EQ(steps.size(), 12u);
+    EXPECT_LT(steps.at(12)["loss"].get<double>(), steps.at(1)["loss"].get<double>()) << precision;
+  }
+}
+
 TEST_F(Train, EvalAgreesWithTheEndOfTheRun) {
   ASSERT_EQ(train("runs/whole").exit_code, 0);
   const Json summary = Json::parse(place.read("runs/whole/summary.json"));

@@ -16,7 +16,9 @@ TEST(Verbs, VersionNamesTheBuild) {
   const Outcome text = place.run({"version"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_THAT(text.out, HasSubstr("torch 2."));
-  EXPECT_TRUE(Json::parse(place.run({"version", "--json"}).out).contains("version"));
+  const Json facts = Json::parse(place.run({"version", "--json"}).out);
+  for (const char* fact : {"version", "torch", "cuda", "cudnn", "cuda_architectures", "gpus", "why_no_gpu"})
+    EXPECT_TRUE(facts.contains(fact)) << fact;
 }
 
 TEST(Verbs, SchemaIsJsonThatKnowsEverySection) {

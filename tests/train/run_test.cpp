@@ -1,6 +1,9 @@
 // Whole runs: normalisation over any split, exact resume, and that training learns.
 #include <gtest/gtest.h>
 
+#include <ATen/Context.h>
+#include <ATen/ops/randn.h>
+
 #include <cmath>
 
 #include "distill/cli/run_parts.h"
@@ -77,15 +80,80 @@ TEST_F(Runs, TwentyStepsEqualTenAndResumeAndTenBitForBit) {
     EXPECT_EQ(bytes_of_checkpoint(root_ / "straight", "00000020", file), bytes_of_checkpoint(root_ / "broken", "00000020", file));
 }
 
+TEST_F(Runs, EveryLogitsTermTeaches) {
+  write_rows("train.jsonl", {40, 37, 25, 42, 31, 29, 52, 23});
+  for (const char* term : {"kl", "reverse_kl", "symmetric_kl", "jsd", "skew_kl", "skew_reverse_kl", "adaptive_kl", "tvd",
+                           "logit_mse", "{function: top_k_kl, top_k: 5}", "{function: top_k_reverse_kl, top_k: 5}", "uld",
+                           "{function: cross_entropy, label_smoothing: 0.1, z_loss: 1e-4}"}) {
+    train(recipe(data_section(root_) + "objective: [" + term +
+                 "]\noptimizer: {learning_rate: 1e-2}\ntrain: {length: 30 steps, batch_size: 8}\noutput: " +
+                 (root_ / "teach").string()),
+          {.fresh = true});
+    const std::vector<Json> steps = steps_of(root_ / "teach");
+    ASSERT_EQ(steps.size(), 30u);
+    EXPECT_LT(steps.back()["loss"].get<double>(), 0.9 * steps.front()["loss"].get<double>()) << term;
+  }
+}
+
+TEST_F(Runs, SharesOfTheGradientAddUpAndChangeNoBit) {
+  write_rows("train.jsonl", {9, 17, 5, 2, 31, 9, 2, 23, 40, 2, 3, 8, 12, 2, 19, 6});
+  const auto make = [&](const std::string& name, const std::string& shares) {
+    return recipe(data_section(root_) + kAllTerms + "train: {length: 6 steps, batch_size: 1, gradient_accumulation_steps: 2" +
+                      ", log_every: 2 steps, log_gradient_share: " + shares + "}\noutput: " + (root_ / name).string(),
+                  {"student.dropout=0.1"});
+  };
+  train(make("with", "true"));
+  train(make("without", "false"));
+  EXPECT_EQ(bytes_of_checkpoint(root_ / "with", "00000006", "model.safetensors"),
+            bytes_of_checkpoint(root_ / "without", "00000006", "model.safetensors"));
+  const std::vector<Json> steps = steps_of(root_ / "with");
+  for (const Json& step : steps) {
+    EXPECT_EQ(step.contains("gradient_share"), step["step"] == 1 || step["step"].get<int>() % 2 == 0);
+    double loss = 0;
+    for (const auto& [name, value] : step["weighted"].items()) loss += value.get<double>();
+    EXPECT_NEAR(loss, step["loss"].get<double>(), 1e-12);
+    if (!step.contains("gradient_share")) continue;
+    double sum = 0;
+    for (const auto& [name, value] : step["gradient_share"].items()) sum += value.get<double>();
+    EXPECT_EQ(step["gradient_share"].size(), 4u);
+    EXPECT_NEAR(sum, 1, 1e-4);
+  }
+}
+
+TEST_F(Runs, WeightsThatMoveSurviveAResume) {
+  write_rows("train.jsonl", {9, 17, 5, 2, 31, 9, 2, 23, 40, 2, 3, 8, 12, 2, 19, 6});
+  const auto make = [&](const std::string& name) {
+    return recipe(
+        data_section(root_) +
+        "objective:\n  - {function: kl, weight: {from: 1, to: 0, over: 6 steps}, temperature: {from: 4, to: 1, over: 100%}}\n"
+        "  - {function: cross_entropy, weight: {from: 0, to: 1, over: 50%}}\n"
+        "train: {length: 12 steps, batch_size: 2}\noutput: " +
+        (root_ / name).string());
+  };
+  train(make("straight"));
+  TrainOptions five;
+  five.max_steps = 5;
+  train(make("broken"), five);
+  train(make("broken"));
+  EXPECT_EQ(bytes_of_checkpoint(root_ / "straight", "00000012", "model.safetensors"),
+            bytes_of_checkpoint(root_ / "broken", "00000012", "model.safetensors"));
+  const std::vector<Json> steps = steps_of(root_ / "straight");
+  EXPECT_FALSE(steps[0]["terms"].contains("cross_entropy")) << "its weight is 0";
+  EXPECT_NEAR(steps[3]["weighted"]["kl"].get<double>() / steps[3]["terms"]["kl"].get<double>(), 0.5, 1e-12);
+  EXPECT_FALSE(steps[7]["terms"].contains("kl"));
+}
+
 TEST_F(Runs, RecomputationChangesNoBit) {
   write_rows("train.jsonl", {20, 17, 35, 22, 31, 9});
   std::vector<std::string> models;
   for (const char* mode : {"none", "selective", "full"}) {
-    train(recipe(data_section(root_) +
-                     "objective: [{function: kl}, {function: hidden_mse, weight: 0.1}]\ntrain: {length: 4 steps, batch_size: 2, "
-                     "gradient_checkpointing: " +
-                     mode + "}\noutput: " + (root_ / mode).string(),
-                 {"student.dropout=0.2"}));
+    train(
+        recipe(data_section(root_) +
+                   "objective: [{function: kl}, {function: hidden_mse, weight: 0.1}, {function: attention_kl, layer_mapping: "
+                   "[[1, 2], [2, 3]]}, {function: minilm_value, relations: [q, k, v]}]\ntrain: {length: 4 steps, batch_size: 2, "
+                   "gradient_checkpointing: " +
+                   mode + "}\noutput: " + (root_ / mode).string(),
+               {"student.dropout=0.2"}));
     models.push_back(bytes_of_checkpoint(root_ / mode, "00000004", "model.safetensors"));
   }
   EXPECT_EQ(models[0], models[1]);
@@ -102,6 +170,69 @@ TEST_F(Runs, PackedRowsGiveTheLossOfPaddedRows) {
     losses.push_back(steps_of(root_ / name)[0]["loss"]);
   }
   EXPECT_NEAR(losses[0] / losses[1], 1, 1e-12);
+}
+
+// A sparse autoencoder over the teacher's 24 features, as SAELens writes it.
+void write_autoencoder(const fs::path& file) {
+  at::manual_seed(9);
+  write_safetensors(
+      file,
+      {{"W_enc", at::randn({24, 40})}, {"b_enc", at::randn({40})}, {"W_dec", at::randn({40, 24})}, {"b_dec", at::randn({24})}});
+}
+
+// Student 16 wide with 2 blocks, teacher 24 wide with 3.
+struct FeatureRun {
+  const char* name;
+  std::string term;
+};
+std::vector<FeatureRun> feature_runs(const fs::path& root) {
+  return {{"l1", "{function: hidden_l1, layer_mapping: learned, projector_learning_rate: 2e-2}"},
+          {"pkd", "{function: pkd, layer_mapping: learned}"},
+          {"gram", "{function: gram, layer_mapping: last}"},
+          {"maps", "{function: attention_mse, layer_mapping: [[1, 2]]}"},
+          {"attention", "{function: attention_kl, layer_mapping: [[1, 2]]}"},
+          {"minilm", "minilm_attention"},
+          {"relations", "{function: minilm_value, relations: [q, k, v], relation_heads: 4}"},
+          {"sae", "{function: sae_features, sae: {path: " + (root / "sae.safetensors").string() + ", layer: 2}}"}};
+}
+
+TEST_F(Runs, EveryFeatureTermIsLearnedAloneAndContinuesBitForBit) {
+  write_rows("train.jsonl", std::vector<int64_t>(16, 30));
+  write_autoencoder(root_ / "sae.safetensors");
+  for (const FeatureRun& one : feature_runs(root_)) {
+    const auto make = [&](const std::string& output) {
+      return recipe(data_section(root_) + "objective: [" + one.term +
+                    "]\noptimizer: {learning_rate: 1e-2}\ntrain: {length: 24 steps, batch_size: 4}\noutput: " +
+                    (root_ / (one.name + output)).string());
+    };
+    train(make("-whole"));
+    const std::vector<Json> whole = steps_of(root_ / (one.name + std::string("-whole")));
+    EXPECT_LT(whole.back()["loss"].get<double>(), 0.9 * whole.front()["loss"].get<double>()) << one.name;
+    TrainOptions half;
+    half.max_steps = 11;
+    train(make("-parts"), half);
+    train(make("-parts"));
+    const std::vector<Json> parts = steps_of(root_ / (one.name + std::string("-parts")));
+    ASSERT_EQ(parts.size(), whole.size());
+    for (size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(parts[i]["loss"], whole[i]["loss"]) << one.name << " step " << i + 1;
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"})
+      EXPECT_EQ(bytes_of_checkpoint(root_ / (one.name + std::string("-whole")), "00000024", file),
+                bytes_of_checkpoint(root_ / (one.name + std::string("-parts")), "00000024", file))
+          << one.name;
+  }
+  const std::vector<Json> sae = steps_of(root_ / "sae-whole");
+  EXPECT_GT(sae.back()["figures"]["sae_features.overlap"].get<double>(),
+            sae.front()["figures"]["sae_features.overlap"].get<double>());
+}
+
+TEST_F(Runs, AnAutoencoderOfTheWrongWidthLeavesNoRun) {
+  write_rows("train.jsonl", {20, 17, 25});
+  write_safetensors(root_ / "sae.safetensors", {{"W_enc", at::randn({25, 40})}});
+  EXPECT_THROW(train(recipe(data_section(root_) +
+                            "objective: [{function: sae_features, sae: {path: " + (root_ / "sae.safetensors").string() +
+                            ", layer: 2}}]\ntrain: {length: 4 steps}\noutput: " + (root_ / "run").string())),
+               InputError);
+  EXPECT_FALSE(fs::exists(root_ / "run"));
 }
 
 TEST_F(Runs, AStudentLearnsItsTeacher) {

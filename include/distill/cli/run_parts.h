@@ -47,16 +47,25 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
                                             at::Device device);
 ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
 
-// Null when the folder has no tokenizer. Warns of nothing: data decides whether one is needed.
-std::unique_ptr<Tokenizer> tokenizer_in(const std::filesystem::path& folder);
+// A folder's tokenizer, or why it has none: data decides whether one is needed.
+struct FoundTokenizer {
+  std::unique_ptr<Tokenizer> tokenizer;  // null: none
+  std::optional<Complaint> problem;      // the folder's vocabulary files are of a class that is not available
+  const Tokenizer* get() const { return tokenizer.get(); }
+};
+// InputError for a tokenizer.json that cannot be used.
+FoundTokenizer tokenizer_in(const std::filesystem::path& folder);
 // The template that writes conversations: that of `data.chat_template`, else of the tokenizer's folder.
 ChatWords chat_words_of(const Recipe& recipe, const StudentPlan& student);
 // Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary), and refused in data.
 int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
                             const std::optional<ModelSpec>& teacher);
 DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
-                       const TaskRules& task, const ChatWords& words);
+                       const TaskRules& task, const ChatWords& words, const FoundTokenizer& tokenizer);
 ModelShape shape_of(const ModelSpec& spec);
+// RecipeError, with the places of the keys, for terms that do not fit the models. `recipe` is `loaded` with local models.
+Objective make_objective(const LoadedRecipe& loaded, const Recipe& recipe, const ModelSpec& student,
+                         const std::optional<ModelSpec>& teacher, const ObjectiveOptions& options);
 
 // Where data.prepared keeps tokenised rows.
 PreparedPlace prepared_place(const Recipe& recipe);
@@ -84,6 +93,8 @@ Baseline read_or_measure_baseline(const RunFolder& run, bool resumed, const Stud
 void choose_cuda_backends();
 void make_deterministic();
 StreamOptions stream_options(const Recipe& recipe, at::Device device);
+// Updates between two measurements of the terms' shares in the gradient; 0 = never.
+int64_t gradient_share_every(const TrainRecipe& recipe);
 TrainerOptions trainer_options(const Recipe& recipe, const TrainOptions& options, const Rows& rows, int64_t total_updates);
 
 // Leaves recipe.resolved.yaml in the run folder and takes an old summary away. Called once nothing can refuse the run any more.

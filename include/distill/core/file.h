@@ -71,6 +71,8 @@ class GrowingFile {
   void sync();              // flush and fsync
   void cut(uint64_t size);  // drops what lies beyond
   void read_at(uint64_t offset, void* into, uint64_t count) const;
+  // For as long as it is open others find a shared flock() on it, where the file system has locks.
+  void mark_in_use() const;
 
  private:
   [[noreturn]] void fail(const std::string& action) const;

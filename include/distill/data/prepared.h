@@ -1,12 +1,13 @@
 // Prepared rows: the documents of one source, tokenised and cut, kept in a folder so that the next start reads them back.
 //   <place>/<key>/{tokens.bin, labels.bin, documents.bin}   see token_store.h
-//   <place>/<key>/state.json    how far preparing came; written last, after the files are on the disk
+//   <place>/<key>/state.json    source, and how far preparing came; written last, after the files are on the disk
 // The key names the source (path, size, time, samples of its bytes) and all that decides what its text becomes, so that a change
 // of any of them prepares anew. A preparation that was killed goes on from its last state.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,28 +37,35 @@ struct PrepareRules {
 // A name for (source, rules), 16 hexadecimal digits. InputError when the source cannot be read.
 std::string prepared_key(const std::filesystem::path& source, const PrepareRules& rules);
 
+class FolderLock;
+
 class PreparedFolder {
  public:
-  // Creates <place>/<key> and takes its lock, waiting for another process that prepares the same. Files that do not fit their
-  // state are said and dropped. CreateError when the folder cannot be made.
-  PreparedFolder(const std::filesystem::path& place, const std::string& key, const std::string& label);
+  // Creates <place>/<key of source and rules> and takes its lock, waiting for another process that prepares the same. Files that
+  // do not fit their state are said and dropped. CreateError when the folder cannot be made.
+  PreparedFolder(const std::filesystem::path& place, const std::filesystem::path& source, const PrepareRules& rules,
+                 const std::string& label);
   ~PreparedFolder();
-  PreparedFolder(const PreparedFolder&) = delete;
-  PreparedFolder& operator=(const PreparedFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  // Whether source and rules still have the key that they had.
+  bool fits(const PrepareRules& rules) const;
   // What an earlier preparation left, its bytes compared with their hash; a start from nothing otherwise.
   TokenStore take_store();
   const PreparedState& state() const { return state_; }
   // The store is on the disk up to here.
   void save(TokenStore& store, const PreparedState& state);
   void remove();  // bad data: nothing is left behind
+  // What was prepared of the same source under other keys goes, but for the newest one and those that are in use.
+  void remove_older() const;
 
  private:
-  std::filesystem::path path_;
+  std::filesystem::path source_;
+  std::string key_;
+  std::filesystem::path place_, path_;
   std::string label_;
   PreparedState state_;
-  int lock_ = -1;
+  std::unique_ptr<FolderLock> lock_;
 };
 
 }  // namespace distill

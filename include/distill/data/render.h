@@ -33,12 +33,13 @@ struct Document {
 
 // What rendering is told by the recipe, the tokenizer and the model.
 struct RenderRules {
-  const Tokenizer* tokenizer = nullptr;  // null: only input_ids can be rendered
-  ChatWords words;                       // without a template conversations cannot be rendered
-  bool append_eos = true;                // text and completions end with `eos`
-  std::optional<int32_t> eos;            // empty: the tokenizer names none
-  bool completion_only = true;           // the prompt is no label, nor is what the assistant does not say
-  int64_t vocab_size = 0;                // 0 = unbounded
+  const Tokenizer* tokenizer = nullptr;        // null: only input_ids can be rendered
+  std::optional<Complaint> tokenizer_problem;  // why there is none
+  ChatWords words;                             // without a template conversations cannot be rendered
+  bool append_eos = true;                      // text and completions end with `eos`
+  std::optional<int32_t> eos;                  // empty: the tokenizer names none
+  bool completion_only = true;                 // the prompt is no label, nor is what the assistant does not say
+  int64_t vocab_size = 0;                      // 0 = unbounded
   TaskRules task;
 };
 // Only next_token appends an end of sequence: encoders have what their post-processor adds.

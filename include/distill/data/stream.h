@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ struct DataLimits {
   int64_t vocab_size = 0;     // ids at or above are InputError, with file and line
   int64_t max_positions = 0;  // bounds sequence_length; 0 = unbounded
   TaskRules task;
-  ChatWords words;  // without a template conversations are refused
+  ChatWords words;                             // without a template conversations are refused
+  std::optional<Complaint> tokenizer_problem;  // why there is no tokenizer, for the row that needs one
 };
 
 struct DataCounts {

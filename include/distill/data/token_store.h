@@ -16,6 +16,8 @@
 
 namespace distill {
 
+inline constexpr const char* kTokensFile = "tokens.bin";
+
 // A document's place in its store. Also the record of documents.bin, as little-endian machines lay it out.
 struct StoredDocument {
   static constexpr uint64_t kNoLabels = UINT64_MAX;  // every kept token is its own label
@@ -36,8 +38,8 @@ struct StoreSizes {
 class TokenStore {
  public:
   TokenStore() = default;  // in memory
-  // Opens or creates the files of the folder. What lies beyond `sizes` is cut off; InputError when less is there, or when the
-  // documents do not fit the tokens.
+  // Opens or creates the files of the folder, of which tokens.bin is marked as in use. What lies beyond `sizes` is cut off;
+  // InputError when less is there, or when the documents do not fit the tokens.
   TokenStore(const std::filesystem::path& folder, const StoreSizes& sizes);
 
   StoredDocument add(const Document& document, const TaskRules& task = {});

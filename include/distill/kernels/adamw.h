@@ -13,6 +13,7 @@ struct AdamwTensors {
   at::Tensor weight, gradient, first_moment, second_moment;
   at::Tensor narrow;  // float16 or bfloat16: receives the new weight; undefined = nobody wants it
   double weight_decay = 0;
+  double rate_factor = 1;  // of the step's learning rate
 };
 
 struct AdamwStep {

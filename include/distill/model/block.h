@@ -12,6 +12,7 @@ namespace distill {
 struct BlockOutput {
   at::Tensor hidden_BTD;          // residual stream, float32 or wider
   at::Tensor probabilities_BHTT;  // undefined unless asked for
+  Heads heads;                    // undefined unless asked for
 };
 
 struct Block {
@@ -23,13 +24,13 @@ struct Block {
   Mlp mlp;
 
   // Recomputes what pass.options().recompute says.
-  BlockOutput operator()(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const;
+  BlockOutput operator()(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const;
 
  private:
-  BlockOutput run(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const;
-  AttentionOutput attend(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const;
+  BlockOutput run(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const;
+  AttentionOutput attend(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const;
   at::Tensor feed_forward(const at::Tensor& hidden_BTD, const ForwardPass& pass) const;
-  BlockOutput run_parallel(const at::Tensor& hidden_BTD, const ForwardPass& pass, bool keep_probabilities) const;
+  BlockOutput run_parallel(const at::Tensor& hidden_BTD, const ForwardPass& pass, AttentionWish wish) const;
 };
 
 Block make_block(const ModelSpec& spec, const WeightMap& weights, int64_t layer);

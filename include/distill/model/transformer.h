@@ -69,5 +69,11 @@ class Transformer : public StudentModel {
 int64_t num_recomputed_blocks();
 // One line on the attention path that was chosen for each shape met so far ("flash", "efficient", "math", "eager").
 std::vector<std::string> attention_choices();
+// The lines of it that were not taken before. `slow`: a GPU falls to the path that holds all scores; the line says why.
+struct AttentionNews {
+  std::string line;
+  bool slow = false;
+};
+std::vector<AttentionNews> take_attention_news();
 
 }  // namespace distill

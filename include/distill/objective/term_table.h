@@ -1,5 +1,5 @@
 // Every term that can be trained, one row each: what it reads and how it is computed. To add a term: its function
-// (kernels/divergences.h or objective/feature_losses.h) and a row in term_table.cpp.
+// (kernels/divergences.h, objective/feature_losses.h or objective/attention_terms.h) and a row in term_table.cpp.
 #pragma once
 
 #include <ATen/core/TensorBody.h>
@@ -9,15 +9,19 @@
 
 namespace distill {
 
-enum class Signal { logits, hidden, attention, embedding };
+// hidden: rows of hidden states; gram: documents of them; autoencoder: rows of one hidden state; attention: whom positions attend
+// to; relation_qk, relation_self: relations between heads; embedding: the vectors of whole rows.
+enum class Signal { logits, hidden, gram, autoencoder, attention, relation_qk, relation_self, embedding };
+enum class AttentionDistance { squared, kl };
 
 struct TermFacts {
   TermFunction function;
   Signal signal;
-  Divergence divergence = Divergence::kl;                                                          // logits terms
-  at::Tensor (*hidden_sum)(const at::Tensor&, const at::Tensor&) = nullptr;                        // hidden and embedding terms
-  at::Tensor (*attention_sum)(const at::Tensor&, const at::Tensor&, const at::Tensor&) = nullptr;  // attention terms
+  Divergence divergence = Divergence::kl;                                  // logits terms
+  at::Tensor (*row_loss)(const at::Tensor&, const at::Tensor&) = nullptr;  // hidden and embedding terms
+  AttentionDistance distance = AttentionDistance::squared;                 // attention terms
 
+  bool reads_hidden_states() const { return signal == Signal::hidden || signal == Signal::gram || signal == Signal::autoencoder; }
   bool reads_teacher() const { return signal != Signal::logits || divergence != Divergence::cross_entropy; }
 };
 

@@ -36,6 +36,7 @@ struct TrainRecipe {
   Duration save_every = minutes(10);       // steps or seconds
   int64_t keep_checkpoints = 2;
   Duration log_every = steps(10);  // steps
+  bool log_gradient_share = false;
   bool operator==(const TrainRecipe&) const = default;
 
   template <class Visit>
@@ -69,6 +70,9 @@ struct TrainRecipe {
     v(&TrainRecipe::log_every, "log_every", "pace of the terminal; `10 steps`, or a bare number of steps")
         .units({Unit::steps}, Unit::steps)
         .above(0)
+        .may_change();
+    v(&TrainRecipe::log_gradient_share, "log_gradient_share",
+      "log the share of each term in the gradient every log_every; such an update is run once more for every term")
         .may_change();
   }
 };

@@ -41,6 +41,21 @@ struct AutoOr {  // written `auto`
   bool operator==(const AutoOr&) const = default;
 };
 
+// A number that may move on a straight line: written `0.5`, or `{from: 1, to: 0.1, over: 50%}`, where it stays at `to`
+// after that many steps, or that share of the run.
+struct Ramp {
+  double from = 0;
+  double to = 0;
+  Duration over;  // without a unit: it does not move
+  Ramp(double value = 0) : from(value), to(value) {}
+  Ramp(double first, double last, Duration duration) : from(first), to(last), over(duration) {}
+  bool moves() const { return over.unit != Unit::none; }
+  bool is_always(double value) const { return from == value && to == value; }
+  bool operator==(const Ramp&) const = default;
+};
+// Its value in update `update` (counted from 1) of `total_updates`.
+double ramp_value(const Ramp& ramp, int64_t update, int64_t total_updates);
+
 // Free-form text in JSON, for sections that another tool defines (a Hugging Face config). Empty = not given.
 struct JsonText {
   std::string text;

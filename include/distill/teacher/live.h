@@ -11,6 +11,7 @@ class LiveTeacher : public Teacher {
   explicit LiveTeacher(Transformer model) : model_(std::move(model)) {}
   ForwardOutput forward(const TokenBatch& batch, const Needs& needs) override;
   const ModelSpec& spec() const override { return model_.spec(); }
+  at::ScalarType compute_dtype() const override { return model_.parameters().front().tensor.scalar_type(); }
 
  private:
   Transformer model_;

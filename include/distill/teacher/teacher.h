@@ -18,6 +18,8 @@ class Teacher {
   // No gradients; the weights are never copied. Tensors of the output are in the teacher's own type.
   virtual ForwardOutput forward(const TokenBatch& batch, const Needs& needs) = 0;
   virtual const ModelSpec& spec() const = 0;
+  // Of the products inside its blocks.
+  virtual at::ScalarType compute_dtype() const { return at::kFloat; }
   virtual int64_t num_parameters() const { return count_parameters(spec()); }
 };
 

@@ -28,6 +28,10 @@ struct TokenBatch {
   int64_t rows() const { return ids_BT.size(0); }
   int64_t length() const { return ids_BT.size(1); }
   TokenBatch to(at::Device device) const;  // non-blocking from pinned memory
+  std::vector<at::Tensor*> tensors();
 };
+
+// The batch of row 0 alone, without its labels: for looking at a model.
+TokenBatch first_row(const TokenBatch& batch);
 
 }  // namespace distill

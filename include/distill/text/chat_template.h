@@ -47,6 +47,8 @@ class ChatTemplate {
   // InputError: the template's own words where it refuses (raise_exception), an error with the template's line, or the limit
   // that it ran into.
   ChatText render(const ChatRequest& request) const;
+  // True when the same request may be written otherwise at another time (strftime_now).
+  bool tells_time() const;
   // Hash of the source and the names, for fingerprints.
   uint64_t fingerprint() const;
 

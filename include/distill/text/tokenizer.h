@@ -53,5 +53,6 @@ class Tokenizer {
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // True when the folder holds a tokenizer.json, a SentencePiece model, a vocab.txt, or a vocab.json with merges.txt.
 bool has_tokenizer(const std::filesystem::path& folder);
+bool has_tokenizer_json(const std::filesystem::path& folder);
 
 }  // namespace distill

@@ -26,8 +26,12 @@ struct StartEvent {
 struct StepEvent {
   int64_t step = 0;  // from 1
   int64_t total_steps = 0;
-  double loss = 0;                                    // sum of weight * term
-  std::vector<std::pair<std::string, double>> terms;  // raw, per kept token
+  double loss = 0;                                      // sum of weight * term
+  std::vector<std::pair<std::string, double>> terms;    // raw, per kept token; those of weight 0 are left out
+  std::vector<std::pair<std::string, double>> figures;  // beside the terms, not minimised
+  std::vector<double> weights;  // of all terms in this update; those of weight 0 are left out of the others
+  std::vector<std::pair<std::string, double>> weighted;         // weight * term
+  std::vector<std::pair<std::string, double>> gradient_shares;  // of the terms; they add up to 1; empty when not asked for
   double learning_rate = 0;
   double grad_norm = 0;          // before clipping, after unscaling
   int64_t tokens = 0;            // kept; rows when a row is one sample

@@ -1,6 +1,7 @@
 // The loop: step until done; log, evaluate and save on the way; stop cleanly on a signal or a limit.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,7 +22,7 @@ struct TrainerOptions {
   std::optional<int64_t> evaluate_every;  // updates
   Duration save_every;                    // steps or seconds
   int64_t keep_checkpoints = 2;
-  int64_t flush_every = 10;       // updates between reads of the device's figures
+  int64_t most_pending = 10;      // updates whose figures may still be on their way from the device
   bool allow_other_data = false;  // --allow-recipe-change: go on although the rows changed
   std::string data_fingerprint;   // a checkpoint of other data is refused
 };
@@ -43,13 +44,15 @@ class Trainer {
  private:
   struct Pending {
     StepEvent event;
-    at::Tensor values;  // still on the device
+    ReadBack values;  // on its way from the device
   };
 
   bool at_limit() const;
   bool step();  // false: a stop signal came
-  void deliver_pending();
+  void deliver_ready(size_t may_wait_for);
+  void deliver_pending() { deliver_ready(pending_.size()); }
   void deliver(Pending& pending);
+  void look_at_teacher(const Update& update);
   void watch_skips(const StepEvent& event, bool teacher_finite);
   [[noreturn]] void stop_for_bad_teacher(int64_t step);
   void evaluate_if_due(bool at_end);
@@ -64,8 +67,9 @@ class Trainer {
   std::vector<Observer*> observers_;
   std::function<EvalEvent()> evaluate_;  // empty: no evaluation data
   RunState state_;
-  std::vector<Pending> pending_;
-  double waiting_seconds_ = 0;    // wall time of the pending updates
+  std::deque<Pending> pending_;
+  double waiting_seconds_ = 0;  // wall time of the pending updates
+  bool teacher_seen_ = false;
   double last_save_seconds_ = 0;  // wall clock since the session began, at the last save
   int64_t last_saved_update_ = -1;
   std::optional<EvalEvent> last_evaluation_;

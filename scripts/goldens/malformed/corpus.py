@@ -1,5 +1,6 @@
 """The corpus on disk: one file or folder per case, and cases.json with what a reader of it must say."""
 import json
+import os
 import pathlib
 
 
@@ -16,17 +17,19 @@ class Corpus:
         path = self._note(group, name, verb, says, valid, more)
         path.write_bytes(data)
         if size is not None:
-            with path.open("r+b") as file:
-                file.truncate(size)
+            os.truncate(path, size)
 
     def folder(self, group: str, name: str, files: dict[str, bytes], *says: str, verb: str = "forward", valid: bool = False,
-               **more) -> None:
-        """A model folder, opened wholly by `forward` (or by `inspect`, when only its weights matter; by `tokenize`, for its words)."""
+               sizes: dict[str, int] | None = None, **more) -> None:
+        """A model folder, opened wholly by `forward` (or by `inspect`, when only its weights matter; by `tokenize`, for its words).
+        `sizes` extends files by holes."""
         path = self._note(group, name, verb, says, valid, more)
         path.mkdir()
         for file, data in files.items():
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).write_bytes(data)
+        for file, size in (sizes or {}).items():
+            os.truncate(path / file, size)
 
     def seed(self, group: str, name: str, data: bytes) -> None:
         """A piece of a file, where a fuzzer may start; no case."""

@@ -54,7 +54,11 @@ def add_lines(corpus: Corpus) -> None:
     huge = 100_000_000
     add("100_megabytes_of_x", b"x" * huge)
     add("10_megabytes_of_brackets", b"[" * 10_000_000, "one JSON object")
-    add("10_megabytes_unclosed", b'{"text": "' + b"a" * 10_000_000)
+    add("100_megabytes_unclosed", b'{"text": "' + b"a" * huge, "closing quote")
+    add("10_megabytes_and_a_tab", b'{"text": "' + b"a" * 10_000_000 + b'\t"}', "control character")
+    add("10_megabytes_not_utf8", b'{"text": "' + b"a" * 10_000_000 + b'\xff"}', "UTF-8")
+    add("10_megabytes_of_digits", b'{"input_ids": [' + b"7" * 10_000_000 + b"]}", "a number of")
+    add("10_megabytes_in_a_wrong_field", b'{"sentence": "' + b"a" * 10_000_000 + b'"}', "sentence")
     add("10_megabytes_of_zeros", bytes(10_000_000), "NUL")
     add("10_megabyte_key", b'{"' + b"k" * 10_000_000 + b'": 1}', "input_ids")
     add("100000_keys", b"{" + b",".join(b'"k%d":1' % i for i in range(100_000)) + b"}", "input_ids")
@@ -104,7 +108,8 @@ def add_files(corpus: Corpus) -> None:
         add(name, GOOD, says)
     packed = gzip.compress(GOOD * 50, mtime=0)
     # Their first bytes give them away, whatever the name.
-    for name, start in dict(gzip=packed, zstd=b"\x28\xb5\x2f\xfd" + bytes(60), parquet=b"PAR1" + bytes(60) + b"PAR1", zip=b"PK\x03\x04" + bytes(60),
+    data.file("gzip_named_jsonl.jsonl", packed, valid=True)
+    for name, start in dict(zstd=b"\x28\xb5\x2f\xfd" + bytes(60), parquet=b"PAR1" + bytes(60) + b"PAR1", zip=b"PK\x03\x04" + bytes(60),
                             numpy=b"\x93NUMPY\x01\x00" + bytes(60), elf=b"\x7fELF" + bytes(60), png=b"\x89PNG\r\n\x1a\n" + bytes(60)).items():
         add(f"{name}_named_jsonl.jsonl", start)
     for name in ("rows.npy", "rows.bin", "rows.parquet", "rows.arrow", "rows.jsonl.gz", "rows.jsonl.zst", "rows.jsonl.xz"):

@@ -94,7 +94,7 @@ Value add_lists(Machine& machine, const Value& left, const Value& right) {
 Value repeat(Machine& machine, const Value& value, int64_t count) {
   const size_t times = count < 0 ? 0 : static_cast<size_t>(count);
   const size_t size = value.string() ? value.bytes().size() : value.sequence()->items.size() * sizeof(Value);
-  if (size != 0 && times > kMaxAllocatedBytes / size) machine.fail_limit("a repetition makes more than 256 MiB");
+  if (size != 0 && times > kMaxAllocatedBytes / size) machine.fail_limit("a repetition makes more than 64 MiB");
   machine.allocate(size * times);
   if (value.string()) {
     std::string out;

@@ -27,8 +27,8 @@ Machine::~Machine() {
 void Machine::run(const Template& source) { execute(source.body, std::make_shared<Scope>(), output_); }
 
 void Machine::allocate(size_t bytes) {
-  const size_t limit = kMaxAllocatedBytes + 64 * input_bytes_;
-  if (bytes > limit || (allocated_bytes_ += bytes) > limit) fail_limit("its texts and lists take more than 256 MiB");
+  const size_t limit = kMaxAllocatedBytes + 256 * input_bytes_;
+  if (bytes > limit || (allocated_bytes_ += bytes) > limit) fail_limit("its texts and lists take more than 64 MiB");
   scan(bytes);
 }
 
