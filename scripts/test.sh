@@ -33,6 +33,20 @@ check_format() {
 
 has_cuda() { grep -qs '^-- CUDA: on' build/configure.log; }
 
+# The T4's own code: without it a T4 would have to compile the PTX of a newer GPU, and fail. The toolkit's cuobjdump, or the one
+# that comes with torch.
+has_sm_75() {
+  local nvcc_folder tool
+  nvcc_folder=$(dirname "$(sed -n 's/^-- CUDA: on, \([^,]*\),.*/\1/p' build/configure.log)")
+  for tool in "$nvcc_folder/cuobjdump" "$(find_torch | tail -n 1)/../triton/backends/nvidia/bin/cuobjdump"; do
+    if [ -x "$tool" ]; then
+      "$tool" --list-elf build/distill | grep 'sm_75' > /dev/null
+      return
+    fi
+  done
+  say "no cuobjdump: not checked"
+}
+
 run_tests() {
   rm -rf build/results
   GTEST_OUTPUT="json:$root/build/results/" GTEST_FILTER="${filter:-*}" ctest --test-dir build --output-on-failure --no-tests=error
@@ -56,6 +70,7 @@ if has_cuda; then
 else
   say "no nvcc that fits this torch: build/ is the CPU-only configuration, the CUDA one is not built here"
 fi
+if has_cuda; then part "sm_75 code in the executable" has_sm_75; fi
 part "format (clang-format)" check_format
 part "lint of the torch-free rooms (clang-tidy)" scripts/tidy.sh build
 part "tests" run_tests

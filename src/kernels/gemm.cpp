@@ -33,6 +33,8 @@ void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& 
   at::mm_out(out, a_NK, b_KM);
 }
 
+bool adds_for_free(const at::Tensor& out) { return !(out.is_cpu() && out.scalar_type() == at::kFloat && prefers_onednn()); }
+
 void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM) {
   if (out_NM.scalar_type() == a_NK.scalar_type()) {  // measured: for this shape MKL and oneDNN are equal
     at::Tensor out = out_NM;

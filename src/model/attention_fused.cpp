@@ -23,7 +23,7 @@ at::Tensor repeat_heads(const at::Tensor& x_BGTK, int64_t times) {
   return x_BGTK.unsqueeze(2).expand({shape[0], shape[1], times, shape[2], shape[3]}).reshape({shape[0], -1, shape[2], shape[3]});
 }
 
-// q [B, H, T, K], k and v [B, G, T, K]; `mask` bool, or undefined with `causal`.
+// q [B, H, T, K], k and v [B, G, T, K]; `mask` bool or numbers to add, or undefined with `causal`.
 at::Tensor attend(const at::Tensor& q, at::Tensor k, at::Tensor v, const at::Tensor& mask, bool causal, double scale) {
   const int64_t num_kv_heads = k.size(1), group = q.size(1) / num_kv_heads;
   const auto optional_mask = mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
@@ -54,7 +54,7 @@ at::Tensor attend_rows(const Heads& heads, const ForwardPass& pass, int64_t wind
 }
 
 at::Tensor attend_masked(const Heads& heads, const ForwardPass& pass, int64_t window, double scale) {
-  const at::Tensor mask = pass.visible_BTT(window).unsqueeze(1);
+  const at::Tensor mask = pass.score_mask_B1TT(window, heads.q_BTHK.scalar_type());
   return swap(attend(swap(heads.q_BTHK), swap(heads.k_BTGK), swap(heads.v_BTGK), mask, false, scale));
 }
 

@@ -4,6 +4,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/zeros.h>
+
+#include <limits>
 
 #include "distill/tensor/visibility.h"
 
@@ -39,6 +42,18 @@ at::Tensor ForwardPass::visible_BTT(int64_t window) const {
   const at::Tensor same = documents.unsqueeze(2).eq(documents.unsqueeze(1)).logical_and_(documents.ge(0).unsqueeze(1));
   visible = visible.logical_and(same);
   return visible;
+}
+
+at::Tensor ForwardPass::score_mask_B1TT(int64_t window, at::ScalarType dtype) const {
+  const at::Tensor visible_B1TT = visible_BTT(window).unsqueeze(1);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  at::Tensor& mask = score_mask_B1TT_[{window, dtype}];
+  if (mask.defined()) return mask;
+  const at::NoGradGuard no_grad;
+  const int64_t length = visible_B1TT.size(3), apart = (length + 15) / 16 * 16;
+  mask = at::zeros({visible_B1TT.size(0), 1, length, apart}, visible_B1TT.options().dtype(dtype)).narrow(3, 0, length);
+  mask.masked_fill_(visible_B1TT.logical_not(), -std::numeric_limits<double>::infinity());
+  return mask;
 }
 
 at::Tensor ForwardPass::visible_in_document(int64_t length, int64_t window) const {

@@ -4,8 +4,11 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/functions/accumulate_grad.h>
 #include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/graph_task.h>
 #include <torch/csrc/autograd/saved_variable.h>
 
 #include "distill/core/error.h"
@@ -32,6 +35,18 @@ at::Tensor product(const at::Tensor& a_NK, const at::Tensor& b_KM) {
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
+// The buffer that a leaf's gradient may be added to at once, so that no product of the weight's size appears beside it; undefined
+// where the engine must see the gradient: the first of an update, hooks, torch::autograd::grad.
+at::Tensor gradient_to_add_to(const torch::autograd::Edge& edge) {
+  const auto* leaf = dynamic_cast<const torch::autograd::AccumulateGrad*>(edge.function.get());
+  const auto* asked_for = torch::autograd::get_current_graph_task_exec_info();
+  if (!leaf || !asked_for || !asked_for->empty() || at::GradMode::is_enabled()) return {};
+  if (!edge.function->tensor_pre_hooks().empty() || !edge.function->post_hooks().empty()) return {};
+  if (edge.function->tensor_post_acc_grad_hooks()) return {};
+  const at::Tensor& gradient = leaf->variable.grad();
+  return gradient.defined() && gradient.is_contiguous() && gemm::adds_for_free(gradient) ? gradient : at::Tensor();
+}
+
 struct LinearBackward : Node {
   torch::autograd::SavedVariable x, weight;  // only what some gradient needs
   std::vector<int64_t> x_shape;
@@ -48,7 +63,13 @@ struct LinearBackward : Node {
     }
     if (task_should_compute_output(1)) {
       const at::Tensor x_NI = rows_of(x.unpack());
-      inputs[1] = stored_in_out ? product(x_NI.t(), dy_NO) : product(dy_NO.t(), x_NI);
+      const at::Tensor sum = gradient_to_add_to(next_edge(1));
+      const at::Tensor a = stored_in_out ? x_NI.t() : dy_NO.t(), b = stored_in_out ? dy_NO : x_NI;
+      if (sum.defined() && sum.scalar_type() == a.scalar_type()) {
+        gemm::add_mm_(sum, a, b);
+      } else {
+        inputs[1] = product(a, b);
+      }
     }
     if (task_should_compute_output(2)) inputs[2] = dy_NO.sum(0);
     return inputs;

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numbers>
 
 #include "distill/core/error.h"
@@ -95,10 +96,16 @@ double attention_factor_of(const RopeSpec& rope) {
 
 }  // namespace
 
+struct Rotary::Kept {
+  std::mutex mutex;
+  RotaryTables tables;
+};
+
 Rotary::Rotary(const RopeSpec& rope, int64_t max_positions)
     : rope_(rope),
       stretched_beyond_(rope.scaling == RopeScaling::longrope ? rope.original_max_positions : max_positions),
-      attention_factor_(attention_factor_of(rope)) {
+      attention_factor_(attention_factor_of(rope)),
+      kept_(std::make_shared<Kept>()) {
   if (rope_.rotary_size <= 0 || rope_.rotary_size % 2 != 0)
     throw Bug("rotary size " + std::to_string(rope_.rotary_size) + " is not a positive even number");
 }
@@ -139,11 +146,21 @@ bool Rotary::length_matters(const TokenBatch& batch) const {
 
 RotaryTables Rotary::tables(const TokenBatch& batch, at::ScalarType dtype) const {
   if (length_matters(batch)) return tables_per_token(batch, dtype);
-  const at::Tensor positions_P = at::arange(batch.length(), dtype);
-  const at::Tensor angles_PR = positions_P.unsqueeze(1) * inverse_frequencies(0).to(dtype);
-  RotaryTables tables = from_angles(angles_PR, attention_factor_, batch.ids_BT.device());
+  RotaryTables tables = kept_tables(batch.length(), dtype, batch.ids_BT.device());
   if (!batch.one_document_per_row) tables.rows_BT = batch.positions_BT.contiguous();
   return tables;
+}
+
+RotaryTables Rotary::kept_tables(int64_t length, at::ScalarType dtype, at::Device device) const {
+  const std::lock_guard<std::mutex> lock(kept_->mutex);
+  RotaryTables& kept = kept_->tables;
+  const bool fits = kept.cos_PR.defined() && kept.cos_PR.size(0) >= length && kept.cos_PR.scalar_type() == dtype &&
+                    kept.cos_PR.device() == device;
+  if (!fits) {
+    const at::Tensor angles_PR = at::arange(length, dtype).unsqueeze(1) * inverse_frequencies(0).to(dtype);
+    kept = from_angles(angles_PR, attention_factor_, device);
+  }
+  return {kept.cos_PR.narrow(0, 0, length), kept.sin_PR.narrow(0, 0, length), {}};
 }
 
 // Dynamic scaling and LongRoPE beyond the original length: every document has frequencies of its own length, and every token its

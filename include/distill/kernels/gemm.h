@@ -8,6 +8,8 @@ namespace distill::gemm {
 
 // out_NM = a_NK b_KM. Same types on all three.
 void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);
+// Whether add_mm_ is as fast as a product of its own and a sum: not where oneDNN makes the products.
+bool adds_for_free(const at::Tensor& out);
 // out_NM += a_NK b_KM. A wider `out` (float32 under float16 or bfloat16 factors) is added to by the product itself on CUDA, and
 // in slabs of rows elsewhere, so that no temporary of its size appears.
 void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);

@@ -34,6 +34,9 @@ class ForwardPass {
   at::Tensor padding_BT() const;
   // Who sees whom with a sliding window (0 = none), documents and padding taken into account: bool [B or 1, T, T], made once.
   at::Tensor visible_BTT(int64_t window) const;
+  // The same as numbers to add to scores, 0 or -inf, [B or 1, 1, T, T] of `dtype`, made once: fused kernels on a GPU would turn a
+  // bool mask into this in every layer. Rows lie 16 numbers apart or a multiple, as those kernels want them.
+  at::Tensor score_mask_B1TT(int64_t window, at::ScalarType dtype) const;
   // The same within one document of `length` tokens: bool [length, length], made once.
   at::Tensor visible_in_document(int64_t length, int64_t window) const;
   // Dropout of this pass; the rate is 0 outside training.
@@ -46,6 +49,7 @@ class ForwardPass {
   RotaryTables rotary_, local_rotary_;
   mutable std::mutex mutex_;
   mutable std::map<int64_t, at::Tensor> visible_BTT_;
+  mutable std::map<std::pair<int64_t, at::ScalarType>, at::Tensor> score_mask_B1TT_;
   mutable std::map<std::pair<int64_t, int64_t>, at::Tensor> visible_in_document_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <memory>
+
 #include "distill/spec/spec.h"
 #include "distill/tensor/token_batch.h"
 
@@ -27,9 +29,14 @@ class Rotary {
   bool length_matters(const TokenBatch& batch) const;
   RotaryTables tables_per_token(const TokenBatch& batch, at::ScalarType dtype) const;
 
+  // Tables of the longest batch so far: what a forward pass needs again is neither made nor moved to the device again.
+  struct Kept;
+  RotaryTables kept_tables(int64_t length, at::ScalarType dtype, at::Device device) const;
+
   RopeSpec rope_;
   int64_t stretched_beyond_;  // documents longer than this have other frequencies
   double attention_factor_;
+  std::shared_ptr<Kept> kept_;
 };
 
 }  // namespace distill
