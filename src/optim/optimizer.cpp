@@ -60,7 +60,8 @@ void Optimizer::step(double learning_rate, const at::Tensor& found_inf, const at
                        first_moments_[i],
                        second_moments_[i],
                        {},
-                       parameters_[i].matrix ? recipe_.weight_decay : 0});
+                       parameters_[i].matrix ? recipe_.weight_decay : 0,
+                       rate_factors_[i]});
   adamw_(tensors, {learning_rate, recipe_.betas[0], recipe_.betas[1], recipe_.eps, step_, gradient_factor, found_inf});
   // The kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
   for (const NamedTensor& parameter : parameters_) parameter.tensor.unsafeGetTensorImpl()->bump_version();
