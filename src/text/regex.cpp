@@ -15,6 +15,9 @@ constexpr unsigned long kMaxRetriesInMatch = 10'000'000;
 constexpr unsigned long kMaxRetriesInSearch = 200'000'000;
 constexpr unsigned int kMaxStackEntries = 16U << 20;
 
+// Real patterns have a few hundred bytes; the engine's time and memory grow faster than the pattern.
+constexpr size_t kLongestPattern = 256 << 10;
+
 void initialize_engine() {
   static const int status = [] {
     OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
@@ -44,6 +47,9 @@ Regex::Regex(const std::string& pattern, std::string where) : where_(std::move(w
   initialize_engine();
   if (find_invalid_utf8(pattern))
     throw InputError({where_, "a regular expression in UTF-8", "other bytes", "Take the file again.", ""});
+  if (pattern.size() > kLongestPattern)
+    throw InputError({where_, "a regular expression of at most 256 KiB", std::to_string(pattern.size()) + " bytes",
+                      "Take the file again from its source, or correct the pattern.", ""});
   regex_t* compiled = nullptr;
   OnigErrorInfo info{};
   const int code = onig_new(&compiled, engine_pointer(pattern.data()), engine_pointer(pattern.data() + pattern.size()),

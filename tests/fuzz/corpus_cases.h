@@ -2,6 +2,7 @@
 // or in an InputError of four parts that names it.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -11,6 +12,8 @@
 #include "distill/core/json_reader.h"
 
 namespace distill::test {
+
+constexpr double kSlowSeconds = 3;  // slower cases are named, so that nobody wonders where the time goes
 
 struct Ending {
   bool refused = false;
@@ -41,7 +44,10 @@ inline std::string fault_of(const Json& given, const Ending& ending) {
 inline int check_cases(const std::filesystem::path& folder, const std::function<void(const Json& given)>& read) {
   int num_faults = 0, num_cases = 0;
   for (const Json& given : read_json_file((folder / "cases.json").string())) {
+    const auto start = std::chrono::steady_clock::now();
     const std::string fault = fault_of(given, ending_of([&] { read(given); }));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (seconds > kSlowSeconds) std::cerr << given["path"].get<std::string>() << ": " << seconds << " s\n";
     ++num_cases;
     if (fault.empty()) continue;
     ++num_faults;
