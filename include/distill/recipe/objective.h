@@ -165,7 +165,7 @@ struct TermRecipe {
       "most probable half) and the tail; tvd: half the L1 distance; logit_mse: mean over the vocabulary of the squared "
       "difference "
       "of the logits; top_k_kl, top_k_reverse_kl: the teacher's top_k entries, and the rest as one; uld: L1 distance of the "
-      "probabilities, each side sorted on its own, so that vocabularies may differ; "
+      "probabilities, each side sorted on its own; "
       "cross_entropy: the labels, without the teacher; hidden_mse: mean over features; hidden_cosine: 1 - cosine; "
       "hidden_l1: |s - t|, mean over features; pkd: squared distance of rows scaled to length 1; gram: squared difference of the "
       "cosines between a position and the others of its document, mean over these; attention_mse: squared distance of attention "
