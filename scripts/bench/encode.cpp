@@ -11,6 +11,8 @@
 
 #include "distill/text/tokenizer.h"
 
+#include "peak_memory.h"
+
 namespace {
 
 using distill::Tokenizer;
@@ -19,16 +21,6 @@ double seconds_of(const auto& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Of this program alone; getrusage() also counts what the starting process had.
-long peak_kilobytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    long kilobytes = 0;
-    if (word == "VmHWM:" && status >> kilobytes) return kilobytes;
-  }
-  return 0;
 }
 
 std::vector<std::string> read_documents(const std::string& path) {

@@ -15,18 +15,11 @@
 
 #include "distill/kernels/linear_divergence.h"
 
+#include "peak_memory.h"
+
 namespace {
 
 using distill::Divergence;
-
-long peak_kilobytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    long kilobytes = 0;
-    if (word == "VmHWM:" && status >> kilobytes) return kilobytes;
-  }
-  return 0;
-}
 
 distill::LogitsTerm term_of(const std::string& word) {
   static const std::map<std::string, distill::LogitsTerm> kTerms = {{"kl", {Divergence::kl}},

@@ -70,11 +70,8 @@ Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student,
   parts.names = term_names(recipes);
   for (size_t i = 0; i < recipes.size(); ++i) {
     const std::string function(enum_name(recipes[i].function));
-    const TermFacts* facts = find_term(recipes[i].function);
-    if (!facts)
-      complaints.push_back(
-          {place_of(i, "function"), "a term that is available", function + " (not available yet)", "Use kl or jsd.", ""});
-    else if (facts->reads_teacher() && !teacher && !recipes[i].weight.is_always(0))
+    const TermFacts* facts = &term_facts(recipes[i].function);
+    if (facts->reads_teacher() && !teacher && !recipes[i].weight.is_always(0))
       complaints.push_back({place_of(i, "function"), "a teacher for " + function, "a recipe without `teacher`",
                             "Add `teacher: {path: ...}`, or train with cross_entropy alone.", ""});
     parts.terms.push_back({std::move(recipes[i]), facts});

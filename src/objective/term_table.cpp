@@ -1,5 +1,6 @@
 #include "distill/objective/term_table.h"
 
+#include "distill/core/error.h"
 #include "distill/objective/feature_losses.h"
 
 namespace distill {
@@ -35,10 +36,10 @@ const TermFacts kTerms[] = {
 
 }  // namespace
 
-const TermFacts* find_term(TermFunction function) {
+const TermFacts& term_facts(TermFunction function) {
   for (const TermFacts& facts : kTerms)
-    if (facts.function == function) return &facts;
-  return nullptr;
+    if (facts.function == function) return facts;
+  throw Bug("no row of the term table for " + std::string(enum_name(function)));
 }
 
 Divergence divergence_of(const TermFacts& facts, const TermRecipe& recipe) {

@@ -7,6 +7,7 @@
 #include <ATen/autocast_mode.h>
 
 #include "distill/core/error.h"
+#include "distill/objective/term_table.h"
 
 #include "kernels/allocation_watch.h"
 #include "kernels/logits_twin.h"
@@ -380,6 +381,10 @@ std::string refusal(const std::vector<TermRecipe>& terms, const std::optional<Mo
     return error.what();
   }
   return "";
+}
+
+TEST(Objective, EveryWordOfTheRecipeHasARow) {
+  for (const auto& [function, word] : EnumNames<TermFunction>::kNames) EXPECT_EQ(term_facts(function).function, function) << word;
 }
 
 TEST(Objective, ATermWithoutWeightAsksForNothing) {

@@ -25,8 +25,8 @@ struct TermFacts {
   bool reads_teacher() const { return signal != Signal::logits || divergence != Divergence::cross_entropy; }
 };
 
-// Null for a function that is not available yet.
-const TermFacts* find_term(TermFunction function);
+// Every function has a row.
+const TermFacts& term_facts(TermFunction function);
 // The row kernel's function for this term: jsd and the skew terms at their ends are exactly kl and reverse_kl.
 Divergence divergence_of(const TermFacts& facts, const TermRecipe& recipe);
 

@@ -172,32 +172,7 @@ struct TermRecipe {
       "rows, mean over heads; attention_kl: KL(teacher || student) of attention rows, mean over heads; minilm_attention: the "
       "same of the last layer, or of relation_heads; minilm_value: KL of relations between values (or queries, keys), mean "
       "over heads; sae_features: squared difference of a sparse autoencoder's features, mean over features; for the task "
-      "embedding: embedding_mse, mean over features, and embedding_cosine, 1 - cosine, of the rows' vectors")
-        .only({"kl",
-               "reverse_kl",
-               "symmetric_kl",
-               "jsd",
-               "skew_kl",
-               "skew_reverse_kl",
-               "adaptive_kl",
-               "tvd",
-               "logit_mse",
-               "top_k_kl",
-               "top_k_reverse_kl",
-               "uld",
-               "cross_entropy",
-               "hidden_mse",
-               "hidden_cosine",
-               "hidden_l1",
-               "pkd",
-               "gram",
-               "attention_mse",
-               "attention_kl",
-               "minilm_attention",
-               "minilm_value",
-               "sae_features",
-               "embedding_mse",
-               "embedding_cosine"});
+      "embedding: embedding_mse, mean over features, and embedding_cosine, 1 - cosine, of the rows' vectors");
     v(&TermRecipe::name, "name", "the term's name in the log; default: the function, then kl_2, kl_3 for repetitions");
     v(&TermRecipe::weight, "weight",
       "factor of the term in the total, as written; may move: {from: 1, to: 0.1, over: 50%}. 0: the term is left out")
