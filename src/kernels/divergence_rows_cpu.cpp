@@ -38,8 +38,11 @@ void float64_rows(RowType, const RowPlan& plan, const RowBatch& batch, int64_t b
   const double scale = batch.loss_scale ? static_cast<double>(*batch.loss_scale) : 1.0;
   auto* student = static_cast<double*>(batch.student);
   const auto* teacher = static_cast<const double*>(batch.teacher);
-  for (int64_t row = begin; row < end; ++row)
-    divergence_row(ScalarLanes{}, plan, row_data(batch, student, teacher, row), scale, batch.values + row * plan.num_terms);
+  with_shape(plan, [&](auto shape) {
+    for (int64_t row = begin; row < end; ++row)
+      divergence_row<decltype(shape)>(ScalarLanes{}, plan, row_data(batch, student, teacher, row), scale,
+                                      batch.values + row * plan.num_terms);
+  });
 }
 
 void spread(RowRange range, RowType type, const RowPlan& plan, const RowBatch& batch) {

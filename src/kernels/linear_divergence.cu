@@ -14,6 +14,9 @@ namespace {
 
 constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
+// Blocks that share a multiprocessor: two of them leave 64 registers for a thread of sm_75, which float64 does without.
+template <class Number>
+constexpr int kBlocks = sizeof(Number) == 4 ? 2 : 1;
 
 __device__ __forceinline__ double combine(double a, double b, bool largest) { return largest ? (a < b ? b : a) : a + b; }
 
@@ -76,18 +79,19 @@ struct BlockLanes {
   __device__ static double total_of(const Sum& sum) { return over_block(sum.total, false); }
 };
 
-template <class Number, class Element>
-__global__ void __launch_bounds__(kThreads) divergence_kernel(const __grid_constant__ RowPlan plan, RowBatch batch) {
+template <class Shape, class Number, class Element>
+__global__ void __launch_bounds__(kThreads, kBlocks<Number>)
+    divergence_kernel(const __grid_constant__ RowPlan plan, RowBatch batch) {
   const int64_t row = blockIdx.x;
   const Element* teacher = static_cast<const Element*>(batch.teacher);
   const double scale = batch.loss_scale ? static_cast<double>(*batch.loss_scale) : 1.0;
-  divergence_row(BlockLanes<Number>{}, plan, row_data(batch, static_cast<Element*>(batch.student), teacher, row), scale,
-                 batch.values + row * plan.num_terms);
+  divergence_row<Shape>(BlockLanes<Number>{}, plan, row_data(batch, static_cast<Element*>(batch.student), teacher, row), scale,
+                        batch.values + row * plan.num_terms);
 }
 
-template <class Number, class Element>
-void start(const RowPlan& plan, const RowBatch& batch, void* stream) {
-  divergence_kernel<Number, Element>
+template <class Number, class Element, class Shape>
+void start(Shape, const RowPlan& plan, const RowBatch& batch, void* stream) {
+  divergence_kernel<Shape, Number, Element>
       <<<static_cast<unsigned>(batch.num_rows), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(plan, batch);
   const cudaError_t status = cudaGetLastError();
   if (status != cudaSuccess)
@@ -98,16 +102,12 @@ void start(const RowPlan& plan, const RowBatch& batch, void* stream) {
 
 void divergence_rows_cuda(RowType type, const RowPlan& plan, const RowBatch& batch, void* stream) {
   if (batch.num_rows == 0) return;
-  switch (type) {
-    case RowType::float64:
-      return start<double, double>(plan, batch, stream);
-    case RowType::float32:
-      return start<float, float>(plan, batch, stream);
-    case RowType::float16:
-      return start<float, __half>(plan, batch, stream);
-    case RowType::bfloat16:
-      return start<float, __nv_bfloat16>(plan, batch, stream);
-  }
+  if (type == RowType::float64) return start<double, double>(PlanShape<>{}, plan, batch, stream);
+  with_shape(plan, [&](auto shape) {
+    if (type == RowType::float32) return start<float, float>(shape, plan, batch, stream);
+    if (type == RowType::float16) return start<float, __half>(shape, plan, batch, stream);
+    start<float, __nv_bfloat16>(shape, plan, batch, stream);
+  });
 }
 
 }  // namespace distill

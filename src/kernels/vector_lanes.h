@@ -223,8 +223,11 @@ void run_rows(const RowPlan& plan, const RowBatch& batch, int64_t begin, int64_t
   const double scale = batch.loss_scale ? static_cast<double>(*batch.loss_scale) : 1.0;
   auto* student = static_cast<Element*>(batch.student);
   const auto* teacher = static_cast<const Element*>(batch.teacher);
-  for (int64_t row = begin; row < end; ++row)
-    divergence_row(VectorLanes{}, plan, row_data(batch, student, teacher, row), scale, batch.values + row * plan.num_terms);
+  with_shape(plan, [&](auto shape) {
+    for (int64_t row = begin; row < end; ++row)
+      divergence_row<decltype(shape)>(VectorLanes{}, plan, row_data(batch, student, teacher, row), scale,
+                                      batch.values + row * plan.num_terms);
+  });
 }
 
 void divergence_rows(RowType type, const RowPlan& plan, const RowBatch& batch, int64_t begin, int64_t end) {

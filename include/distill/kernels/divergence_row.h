@@ -8,6 +8,13 @@
 
 #include "distill/kernels/divergences.h"
 
+// In front of loops over terms or temperatures, where a Shape says how many there are.
+#ifdef __CUDACC__
+#define DISTILL_ROW_UNROLL _Pragma("unroll Shape::kUnroll")
+#else
+#define DISTILL_ROW_UNROLL
+#endif
+
 namespace distill {
 
 inline constexpr int kMaxTerms = 12;
@@ -38,6 +45,36 @@ struct RowPlan {
   double soft_cap = 0;  // of the student's head: the logits are capped already, the gradient passes through
 };
 
+// How many terms and temperatures a plan has. Where the compiler knows, what a row keeps of them lies in registers; 0 = any.
+template <int kFixedTerms = 0, int kFixedTemperatures = 0>
+struct PlanShape {
+  static_assert(kFixedTerms == 0 || kFixedTemperatures == 1 || kFixedTemperatures == kFixedTerms,
+                "which term has which temperature");
+  static constexpr bool kAny = kFixedTerms == 0;
+  static constexpr int kTerms = kAny ? kMaxTerms : kFixedTerms;
+  static constexpr int kTemperatures = kAny ? kMaxTemperatures : kFixedTemperatures;
+  static constexpr int kUnroll = kAny ? 1 : kTerms;
+
+  DISTILL_ROW_FUNCTION static int num_terms(const RowPlan& plan) { return kAny ? plan.num_terms : kTerms; }
+  DISTILL_ROW_FUNCTION static int num_temperatures(const RowPlan& plan) { return kAny ? plan.num_temperatures : kTemperatures; }
+  DISTILL_ROW_FUNCTION static int first_term(const RowPlan& plan, int t) {
+    if (kAny) return plan.first_term[t];
+    return kTemperatures == 1 && t == 1 ? kTerms : t;
+  }
+  static bool fits(const RowPlan& plan) {
+    return kAny || (plan.num_terms == kFixedTerms && plan.num_temperatures == kFixedTemperatures);
+  }
+};
+
+// Calls run(shape) with the closest shape of a plan: of one or two terms, or any.
+template <class Run>
+void with_shape(const RowPlan& plan, const Run& run) {
+  if (PlanShape<1, 1>::fits(plan)) return run(PlanShape<1, 1>{});
+  if (PlanShape<2, 1>::fits(plan)) return run(PlanShape<2, 1>{});
+  if (PlanShape<2, 2>::fits(plan)) return run(PlanShape<2, 2>{});
+  run(PlanShape<>{});
+}
+
 // Logits of one row and what stands beside them.
 template <class Element>
 struct RowData {
@@ -50,10 +87,10 @@ struct RowData {
 };
 
 // A side of the row at all temperatures: its largest logit and the sums of exp((z - max) / T).
-template <class Scalar>
+template <class Shape, class Scalar>
 struct SideSums {
   Scalar max = 0;
-  double sums[kMaxTemperatures] = {};
+  double sums[Shape::kTemperatures] = {};
 };
 
 // What a row needs of one temperature: log p = z / T - log_sum, p = exp((z - max) / T) * inverse_sum.
@@ -66,7 +103,7 @@ struct RowSums {
 };
 
 // One row in the hands of its walker.
-template <class Lanes, class Element>
+template <class Shape, class Lanes, class Element>
 struct RowWalk {
   using Real = typename Lanes::Real;
   using Scalar = typename Lanes::Scalar;
@@ -74,12 +111,12 @@ struct RowWalk {
   const RowPlan& plan;
   const RowData<Element>& row;
   Scalar student_max = 0, teacher_max = 0;
-  RowSums<Scalar> sums[kMaxTemperatures];
-  RowFacts<Lanes> facts[kMaxTerms];
+  RowSums<Scalar> sums[Shape::kTemperatures];
+  RowFacts<Lanes> facts[Shape::kTerms];
 };
 
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION TokenPair<Lanes> token_pair(const RowWalk<Lanes, Element>& walk, int t, int64_t j,
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION TokenPair<Lanes> token_pair(const RowWalk<Shape, Lanes, Element>& walk, int t, int64_t j,
                                                  const typename Lanes::Real& student, const typename Lanes::Real& teacher) {
   const auto& sums = walk.sums[t];
   const auto scaled = (student - walk.student_max) * sums.inverse_temperature;
@@ -116,9 +153,9 @@ DISTILL_ROW_FUNCTION void walk_vocab(const Lanes& lanes, int64_t vocab, typename
 
 // One reading of the row: block by block, the sums move to a new maximum when one appears. Every thread keeps its own maximum
 // until the end.
-template <class Lanes, class Element>
+template <class Shape, class Lanes, class Element>
 DISTILL_ROW_FUNCTION void side_sums(const Lanes& lanes, const RowPlan& plan, const Element* row, int64_t vocab, bool is_teacher,
-                                    SideSums<typename Lanes::Scalar>& side) {
+                                    SideSums<Shape, typename Lanes::Scalar>& side) {
   using Real = typename Lanes::Real;
   using Scalar = typename Lanes::Scalar;
   Scalar peak = Lanes::lowest();
@@ -130,10 +167,12 @@ DISTILL_ROW_FUNCTION void side_sums(const Lanes& lanes, const RowPlan& plan, con
     const Scalar own = Lanes::own_max(block_peak);
     if (own > peak) {
       const double drop = static_cast<double>(peak) - static_cast<double>(own);
-      for (int t = 0; t < plan.num_temperatures; ++t) side.sums[t] *= Lanes::exp_of(drop * plan.inverse_temperature[t]);
+      DISTILL_ROW_UNROLL
+      for (int t = 0; t < Shape::num_temperatures(plan); ++t) side.sums[t] *= Lanes::exp_of(drop * plan.inverse_temperature[t]);
       peak = own;
     }
-    for (int t = 0; t < plan.num_temperatures; ++t) {
+    DISTILL_ROW_UNROLL
+    for (int t = 0; t < Shape::num_temperatures(plan); ++t) {
       if (is_teacher && !plan.reads_teacher[t]) continue;
       const Scalar inverse_temperature = static_cast<Scalar>(plan.inverse_temperature[t]);
       Real part = Lanes::all(0);
@@ -144,7 +183,8 @@ DISTILL_ROW_FUNCTION void side_sums(const Lanes& lanes, const RowPlan& plan, con
   }
   side.max = static_cast<Scalar>(lanes.max_over(static_cast<double>(peak)));
   const double drop = static_cast<double>(peak) - static_cast<double>(side.max);
-  for (int t = 0; t < plan.num_temperatures; ++t)
+  DISTILL_ROW_UNROLL
+  for (int t = 0; t < Shape::num_temperatures(plan); ++t)
     side.sums[t] = lanes.sum_over(side.sums[t] * Lanes::exp_of(drop * plan.inverse_temperature[t]));
 }
 
@@ -164,24 +204,26 @@ DISTILL_ROW_FUNCTION RowSums<typename Lanes::Scalar> row_sums(double inverse_tem
   return sums;
 }
 
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION void find_sums(RowWalk<Lanes, Element>& walk) {
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION void find_sums(RowWalk<Shape, Lanes, Element>& walk) {
   using Scalar = typename Lanes::Scalar;
   const RowPlan& plan = walk.plan;
-  SideSums<Scalar> student, teacher;
-  side_sums(walk.lanes, plan, walk.row.student, walk.row.vocab, false, student);
-  if (plan.any_teacher) side_sums(walk.lanes, plan, walk.row.teacher, walk.row.vocab, true, teacher);
+  SideSums<Shape, Scalar> student, teacher;
+  side_sums<Shape>(walk.lanes, plan, walk.row.student, walk.row.vocab, false, student);
+  if (plan.any_teacher) side_sums<Shape>(walk.lanes, plan, walk.row.teacher, walk.row.vocab, true, teacher);
   walk.student_max = student.max;
   walk.teacher_max = teacher.max;
-  for (int t = 0; t < plan.num_temperatures; ++t)
+  DISTILL_ROW_UNROLL
+  for (int t = 0; t < Shape::num_temperatures(plan); ++t)
     walk.sums[t] = row_sums<Lanes>(plan.inverse_temperature[t], student.sums[t], plan.reads_teacher[t] ? teacher.sums[t] : 1.0);
 }
 
 // Where the head of the teacher's row ends. With measure(x) = the count, or the mass, of the logits from x on: by count the
 // largest logit whose measure reaches the limit; by mass the smallest whose measure stays within it, at least the largest one.
 // Bisection between logits that occur; ten to twenty walks, fewer where the head is short.
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION typename Lanes::Scalar find_cut(const RowWalk<Lanes, Element>& walk, int t, bool by_count, double limit) {
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION typename Lanes::Scalar find_cut(const RowWalk<Shape, Lanes, Element>& walk, int t, bool by_count,
+                                                     double limit) {
   using Real = typename Lanes::Real;
   using Scalar = typename Lanes::Scalar;
   using Sum = typename Lanes::Sum;
@@ -234,8 +276,8 @@ DISTILL_ROW_FUNCTION typename Lanes::Scalar find_cut(const RowWalk<Lanes, Elemen
 }
 
 // Both sides' largest entries among the tail, as log-probabilities.
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION void find_tail_peaks(const RowWalk<Lanes, Element>& walk, int t, RowFacts<Lanes>& facts) {
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION void find_tail_peaks(const RowWalk<Shape, Lanes, Element>& walk, int t, RowFacts<Lanes>& facts) {
   using Real = typename Lanes::Real;
   using Scalar = typename Lanes::Scalar;
   const Lanes& lanes = walk.lanes;
@@ -256,13 +298,15 @@ DISTILL_ROW_FUNCTION void find_tail_peaks(const RowWalk<Lanes, Element>& walk, i
 }
 
 // What the terms know before any walk of their own, and the ends of their heads.
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION void find_facts(RowWalk<Lanes, Element>& walk) {
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION void find_facts(RowWalk<Shape, Lanes, Element>& walk) {
   using Scalar = typename Lanes::Scalar;
   const RowPlan& plan = walk.plan;
   const double vocab = static_cast<double>(walk.row.vocab);
-  for (int t = 0; t < plan.num_temperatures; ++t) {
-    for (int k = plan.first_term[t]; k < plan.first_term[t + 1]; ++k) {
+  DISTILL_ROW_UNROLL
+  for (int t = 0; t < Shape::num_temperatures(plan); ++t) {
+    DISTILL_ROW_UNROLL
+    for (int k = Shape::first_term(plan, t); k < Shape::first_term(plan, t + 1); ++k) {
       const RowTerm& term = plan.terms[k];
       RowFacts<Lanes>& facts = walk.facts[k];
       facts = RowFacts<Lanes>{};
@@ -285,24 +329,27 @@ DISTILL_ROW_FUNCTION void find_facts(RowWalk<Lanes, Element>& walk) {
   }
 }
 
-template <class Lanes, class Element>
-DISTILL_ROW_FUNCTION void find_first_sums(RowWalk<Lanes, Element>& walk) {
+template <class Shape, class Lanes, class Element>
+DISTILL_ROW_FUNCTION void find_first_sums(RowWalk<Shape, Lanes, Element>& walk) {
   using Real = typename Lanes::Real;
   const RowPlan& plan = walk.plan;
-  typename Lanes::Sum totals[kMaxTerms * kFirstSums];
-  walk_vocab(walk.lanes, walk.row.vocab, totals, plan.num_terms * kFirstSums, [&](int64_t j) DISTILL_ROW_LAMBDA {
+  typename Lanes::Sum totals[Shape::kTerms * kFirstSums];
+  walk_vocab(walk.lanes, walk.row.vocab, totals, Shape::num_terms(plan) * kFirstSums, [&](int64_t j) DISTILL_ROW_LAMBDA {
     const Real student = walk.lanes.load(walk.row.student, j, walk.row.vocab);
     const Real teacher = plan.any_teacher ? walk.lanes.load(walk.row.teacher, j, walk.row.vocab) : student;
-    for (int t = 0; t < plan.num_temperatures; ++t) {
+    DISTILL_ROW_UNROLL
+    for (int t = 0; t < Shape::num_temperatures(plan); ++t) {
       const auto pair = token_pair(walk, t, j, student, teacher);
-      for (int k = plan.first_term[t]; k < plan.first_term[t + 1]; ++k) {
+      DISTILL_ROW_UNROLL
+      for (int k = Shape::first_term(plan, t); k < Shape::first_term(plan, t + 1); ++k) {
         if (!needs_first_sums(plan.terms[k].kind)) continue;
         const auto sums = first_sums(plan.terms[k].kind, pair, walk.facts[k]);
         for (int i = 0; i < kFirstSums; ++i) totals[k * kFirstSums + i].add(sums.parts[i]);
       }
     }
   });
-  for (int k = 0; k < plan.num_terms; ++k) {
+  DISTILL_ROW_UNROLL
+  for (int k = 0; k < Shape::num_terms(plan); ++k) {
     if (!needs_first_sums(plan.terms[k].kind)) continue;
     double sums[kFirstSums];
     for (int i = 0; i < kFirstSums; ++i) sums[i] = walk.lanes.total_of(totals[k * kFirstSums + i]);
@@ -312,28 +359,32 @@ DISTILL_ROW_FUNCTION void find_first_sums(RowWalk<Lanes, Element>& walk) {
 
 // One row: the student's logits become the gradient (times `gradient_scale`); `values` [num_terms] receives the terms.
 // A label outside the vocabulary makes the value not-a-number, never a silent zero.
-template <class Lanes, class Element>
+template <class Shape, class Lanes, class Element>
 DISTILL_ROW_FUNCTION void divergence_row(const Lanes& lanes, const RowPlan& plan, const RowData<Element>& row,
                                          double gradient_scale, double* values) {
   using Real = typename Lanes::Real;
   using Scalar = typename Lanes::Scalar;
-  RowWalk<Lanes, Element> walk{lanes, plan, row};
+  RowWalk<Shape, Lanes, Element> walk{lanes, plan, row};
   find_sums(walk);
   find_facts(walk);
   if (plan.any_first_sums && (plan.write_gradient || plan.values_need_first_sums)) find_first_sums(walk);
 
   const int64_t vocab = row.vocab;
-  Scalar factors[kMaxTerms];
-  for (int k = 0; k < plan.num_terms; ++k) factors[k] = static_cast<Scalar>(plan.terms[k].gradient_factor * gradient_scale);
+  Scalar factors[Shape::kTerms];
+  DISTILL_ROW_UNROLL
+  for (int k = 0; k < Shape::num_terms(plan); ++k)
+    factors[k] = static_cast<Scalar>(plan.terms[k].gradient_factor * gradient_scale);
   const Scalar inverse_cap = static_cast<Scalar>(plan.soft_cap > 0 ? 1 / plan.soft_cap : 0);
-  typename Lanes::Sum totals[kMaxTerms];
-  walk_vocab(lanes, vocab, totals, plan.num_terms, [&](int64_t j) DISTILL_ROW_LAMBDA {
+  typename Lanes::Sum totals[Shape::kTerms];
+  walk_vocab(lanes, vocab, totals, Shape::num_terms(plan), [&](int64_t j) DISTILL_ROW_LAMBDA {
     const Real student = lanes.load(row.student, j, vocab);
     const Real teacher = plan.any_teacher ? lanes.load(row.teacher, j, vocab) : student;
     Real gradient = Lanes::all(0);
-    for (int t = 0; t < plan.num_temperatures; ++t) {
+    DISTILL_ROW_UNROLL
+    for (int t = 0; t < Shape::num_temperatures(plan); ++t) {
       const auto pair = token_pair(walk, t, j, student, teacher);
-      for (int k = plan.first_term[t]; k < plan.first_term[t + 1]; ++k) {
+      DISTILL_ROW_UNROLL
+      for (int k = Shape::first_term(plan, t); k < Shape::first_term(plan, t + 1); ++k) {
         const auto share = share_of(plan.terms[k].kind, pair, walk.facts[k]);
         totals[k].add(share.value);
         gradient = gradient + factors[k] * (share.slope - pair.student * walk.facts[k].slope_sum);
@@ -343,7 +394,8 @@ DISTILL_ROW_FUNCTION void divergence_row(const Lanes& lanes, const RowPlan& plan
     const Real capped = student * inverse_cap;  // d tanh: 1 - tanh^2; without a cap this is 1
     lanes.store(row.student, j, vocab, gradient * (Lanes::all(1) - capped * capped));
   });
-  for (int k = 0; k < plan.num_terms; ++k) {
+  DISTILL_ROW_UNROLL
+  for (int k = 0; k < Shape::num_terms(plan); ++k) {
     double value = (lanes.total_of(totals[k]) + walk.facts[k].row_value) * plan.terms[k].value_factor;
     if (plan.terms[k].kind == Divergence::cross_entropy && (row.target < 0 || row.target >= vocab)) value = Lanes::not_a_number();
     if (lanes.leads()) values[plan.terms[k].slot] = value;
