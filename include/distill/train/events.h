@@ -36,6 +36,7 @@ struct StepEvent {
   double grad_norm = 0;          // before clipping, after unscaling
   int64_t tokens = 0;            // kept; rows when a row is one sample
   int64_t input_tokens = 0;      // that are not padding
+  std::optional<int64_t> paired_tokens;  // kept ones that uld compares, under two tokenizers
   double tokens_per_second = 0;  // input tokens over wall time
   double seconds = 0;
   double loss_scale = 1;
