@@ -230,8 +230,9 @@ void warn_of_missing_figures() {
   log::warn("held-out figures leave out kl and top1_agreement: the teacher's tokenizer is not the student's");
 }
 
-// Positions of different tokenizers do not correspond; only what compares sorted probabilities has counterparts (data/pairing.h).
-void refuse_layer_terms(const LoadedRecipe& loaded, const Recipe& recipe) {
+// Positions of different tokenizers do not correspond one to one: what layers say at them cannot be compared, and pieces of so many
+// tokens hold other texts on each side.
+void refuse_what_needs_one_tokenizer(const LoadedRecipe& loaded, const Recipe& recipe) {
   std::vector<Complaint> complaints;
   for (size_t i = 0; i < recipe.objective.size(); ++i) {
     const TermRecipe& term = recipe.objective[i];
@@ -242,6 +243,11 @@ void refuse_layer_terms(const LoadedRecipe& loaded, const Recipe& recipe) {
                              ", while teacher and student have different tokenizers: their positions do not correspond",
                          "Remove the term, or choose a teacher with the student's tokenizer."));
   }
+  if (recipe.data.overflow == Overflow::split)
+    complaints.push_back(loaded.complaint(
+        "data.overflow", "truncate, as teacher and student have different tokenizers", "split",
+        "Pieces would end at other places of the text on each side: cut long documents in the data, or raise "
+        "data.sequence_length."));
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
 }
 
@@ -259,9 +265,9 @@ Vocabulary agree_on_vocabulary(const LoadedRecipe& loaded, const Recipe& recipe,
   const bool needs_ids = student.spec.task != Task::causal_lm || recipe.data.vocabulary == VocabularyCheck::assume_same ||
                          std::any_of(terms.begin(), terms.end(), compares_by_ids);
   if (needs_ids || !both.differ()) return common_ids(recipe, student, both);
-  refuse_layer_terms(loaded, recipe);
   Vocabulary vocabulary{student.spec.vocab_size, /*shared=*/false, std::nullopt};
   if (std::any_of(terms.begin(), terms.end(), needs_teacher)) {
+    refuse_what_needs_one_tokenizer(loaded, recipe);
     log::info("teacher and student have different tokenizers: each reads the text with its own, and uld compares the positions "
               "that have read the same of it");
     vocabulary.teacher = TeacherReader{std::move(both.of_teacher.tokenizer), teacher->vocab_size, teacher->max_positions,

@@ -76,7 +76,8 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
   if (share <= kTruncatedWarningShare) return;
   log::warn(name + ": " + std::to_string(counts.truncated) + " of " + std::to_string(counts.documents) +
             " documents are longer than " + std::to_string(sequence_length) +
-            " tokens and were cut. Raise data.sequence_length, or set data.overflow: split to use all of them.");
+            " tokens and were cut. Raise data.sequence_length" +
+            (rows.teacher ? "." : ", or set data.overflow: split to use all of them."));
 }
 
 void warn_about_teacher(const DataCounts& counts, const std::string& name, int64_t sequence_length) {
@@ -109,14 +110,6 @@ PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer,
   rules.read = {limits.vocab_size, limits.task.num_classes, rules.render.eos, rules.sequence_length};
   if (limits.teacher) rules.teacher = teacher_rules(recipe, limits.task, *limits.teacher);
   return rules;
-}
-
-void check_overflow(const DataRecipe& recipe, const DataLimits& limits) {
-  if (!limits.teacher || recipe.overflow == Overflow::truncate) return;
-  throw RecipeError({"data.overflow", "truncate, as teacher and student have different tokenizers", "split",
-                     "Pieces of so many tokens end at other places of the text on each side: cut long documents in the data "
-                     "instead, or raise data.sequence_length.",
-                     ""});
 }
 
 // Takes the teacher's documents of a source, row for row as the student's are packed.
@@ -175,7 +168,7 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
     rows->mask_words = mask_words(tokenizer, limits.vocab_size);
     rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
   }
-  check_overflow(recipe, limits);
+  if (limits.teacher && recipe.overflow == Overflow::split) throw Bug("documents split under two tokenizers");
   const PrepareRules rules = prepare_rules(recipe, tokenizer, limits);
   if (rules.teacher) rows->teacher = std::make_unique<Rows>();
   const bool packing = recipe.packing && !limits.task.one_document_per_row();
