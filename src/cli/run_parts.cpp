@@ -230,8 +230,8 @@ void warn_of_missing_figures() {
   log::warn("held-out figures leave out kl and top1_agreement: the teacher's tokenizer is not the student's");
 }
 
-// Positions of different tokenizers do not correspond one to one: what layers say at them cannot be compared, and pieces of so many
-// tokens hold other texts on each side.
+// Positions of different tokenizers do not correspond one to one: what layers say at them cannot be compared, and pieces of so
+// many tokens hold other texts on each side.
 void refuse_what_needs_one_tokenizer(const LoadedRecipe& loaded, const Recipe& recipe) {
   std::vector<Complaint> complaints;
   for (size_t i = 0; i < recipe.objective.size(); ++i) {
@@ -244,10 +244,10 @@ void refuse_what_needs_one_tokenizer(const LoadedRecipe& loaded, const Recipe& r
                          "Remove the term, or choose a teacher with the student's tokenizer."));
   }
   if (recipe.data.overflow == Overflow::split)
-    complaints.push_back(loaded.complaint(
-        "data.overflow", "truncate, as teacher and student have different tokenizers", "split",
-        "Pieces would end at other places of the text on each side: cut long documents in the data, or raise "
-        "data.sequence_length."));
+    complaints.push_back(
+        loaded.complaint("data.overflow", "truncate, as teacher and student have different tokenizers", "split",
+                         "Pieces would end at other places of the text on each side: cut long documents in the data, or raise "
+                         "data.sequence_length."));
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
 }
 
@@ -268,8 +268,9 @@ Vocabulary agree_on_vocabulary(const LoadedRecipe& loaded, const Recipe& recipe,
   Vocabulary vocabulary{student.spec.vocab_size, /*shared=*/false, std::nullopt};
   if (std::any_of(terms.begin(), terms.end(), needs_teacher)) {
     refuse_what_needs_one_tokenizer(loaded, recipe);
-    log::info("teacher and student have different tokenizers: each reads the text with its own, and uld compares the positions "
-              "that have read the same of it");
+    log::info(
+        "teacher and student have different tokenizers: each reads the text with its own, and uld compares the positions "
+        "that have read the same of it");
     vocabulary.teacher = TeacherReader{std::move(both.of_teacher.tokenizer), teacher->vocab_size, teacher->max_positions,
                                        chat_words(teacher_files(recipe))};
   }

@@ -54,9 +54,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
 
   const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
   const StudentModel& student = *built;
-  Objective objective =
-      make_objective(loaded, recipe, student.spec(), teacher_spec,
-                     {seed, precision.master, precision.compute(), device, vocabulary.width, !student.spec().causal, open_weights});
+  Objective objective = make_objective(
+      loaded, recipe, student.spec(), teacher_spec,
+      {seed, precision.master, precision.compute(), device, vocabulary.width, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());

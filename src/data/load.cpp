@@ -75,8 +75,7 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
   const double share = static_cast<double>(counts.truncated) / static_cast<double>(counts.documents);
   if (share <= kTruncatedWarningShare) return;
   log::warn(name + ": " + std::to_string(counts.truncated) + " of " + std::to_string(counts.documents) +
-            " documents are longer than " + std::to_string(sequence_length) +
-            " tokens and were cut. Raise data.sequence_length" +
+            " documents are longer than " + std::to_string(sequence_length) + " tokens and were cut. Raise data.sequence_length" +
             (rows.teacher ? "." : ", or set data.overflow: split to use all of them."));
 }
 

@@ -69,10 +69,10 @@ std::vector<size_t> common_bytes(std::string_view a, const Ranges& in_a, std::st
 }
 
 [[noreturn]] void refuse_other_turns(size_t student, size_t teacher, const std::string& where) {
-  throw InputError({where, "chat templates of teacher and student that mark as many turns of the assistant",
-                    std::to_string(student) + " for the student and " + std::to_string(teacher) + " for the teacher",
-                    "Put {% generation %} and {% endgeneration %} round every turn of the assistant in both templates, or in none.",
-                    ""});
+  throw InputError(
+      {where, "chat templates of teacher and student that mark as many turns of the assistant",
+       std::to_string(student) + " for the student and " + std::to_string(teacher) + " for the teacher",
+       "Put {% generation %} and {% endgeneration %} round every turn of the assistant in both templates, or in none.", ""});
 }
 
 void refuse_ids(const Sample& sample, const std::string& where) {

@@ -82,11 +82,11 @@ uint64_t describe_rules(const PrepareRules& rules) {
   const TaskRules& task = render.task;
   const auto number = [](auto value) { return static_cast<uint64_t>(value); };
   const ChatTemplate* chat = render.words.chat.get();
-  const uint64_t key = random_key({number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
-                     number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only),
-                     number(render.vocab_size), number(task.targets), as_key(task.mask_probability), number(task.num_classes),
-                     number(task.labels_needed), day_of(chat), number(rules.read.vocab_size), number(rules.read.num_classes),
-                     number(rules.sequence_length), number(rules.overflow)});
+  const uint64_t key = random_key(
+      {number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
+       number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only), number(render.vocab_size),
+       number(task.targets), as_key(task.mask_probability), number(task.num_classes), number(task.labels_needed), day_of(chat),
+       number(rules.read.vocab_size), number(rules.read.num_classes), number(rules.sequence_length), number(rules.overflow)});
   return rules.teacher ? random_key({key, describe_reader(*rules.teacher)}) : key;
 }
 
@@ -107,9 +107,8 @@ Json to_json(const StoreSizes& sizes) {
 
 // The names of a state that two readers make end up in `json["teacher"]`.
 Json teacher_json(const PreparedState& state) {
-  return {{"sizes", to_json(state.teacher_sizes)},
-          {"hash", hex(state.teacher_hash)},
-          {"truncated", state.counts.teacher_truncated}};
+  return {
+      {"sizes", to_json(state.teacher_sizes)}, {"hash", hex(state.teacher_hash)}, {"truncated", state.counts.teacher_truncated}};
 }
 
 Json to_json(const PreparedState& state, const fs::path& source, bool two_readers) {
@@ -249,7 +248,8 @@ TokenStore PreparedFolder::take_store() {
 void PreparedFolder::save(TokenStore& store, const PreparedState& state, TokenStore* teacher) {
   store.sync();
   if (teacher) teacher->sync();
-  write_file_atomically(path_ / kState, to_json(state, source_, two_readers_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path_ / kState,
+                        to_json(state, source_, two_readers_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   state_ = state;
 }
 

@@ -117,8 +117,7 @@ Document render_text(const TextSample& sample, const RenderRules& rules, const s
   return document;
 }
 
-Document render_completion(const CompletionSample& sample, const RenderRules& rules, const std::string& where,
-                           TextTrace* trace) {
+Document render_completion(const CompletionSample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace) {
   if (rules.task.one_document_per_row())
     throw InputError({where, "one text or one list of input_ids, as a row is one sample", "a prompt with its completion",
                       "Write the whole text as `text`.", ""});

@@ -230,8 +230,7 @@ LinearDivergence::Result LinearDivergence::backward(const Student& student, cons
           .add_(block.student_CV.sum(0, /*keepdim=*/false, student.bias_gradient_V.scalar_type()));
   };
   result.values = over_blocks(
-      student, teacher, targets_N, scaled_plan(divisor, student, anything), loss_scale, [](const Chunk&) {},
-      write_gradients);
+      student, teacher, targets_N, scaled_plan(divisor, student, anything), loss_scale, [](const Chunk&) {}, write_gradients);
   return result;
 }
 
@@ -244,8 +243,8 @@ LinearDivergence::Figures LinearDivergence::evaluate(const Student& student, con
     if (chunk.teacher_CV.defined())
       figures.agreement.add_(at::argmax(chunk.student_CV, 1).eq(at::argmax(chunk.teacher_CV, 1)).sum());
   };
-  figures.values = over_blocks(student, teacher, targets_N, scaled_plan(1, student, false), {}, count_agreement,
-                               [](const Block&) {});
+  figures.values =
+      over_blocks(student, teacher, targets_N, scaled_plan(1, student, false), {}, count_agreement, [](const Block&) {});
   return figures;
 }
 

@@ -116,8 +116,7 @@ void LogitsTerms::backward(const ForwardOutput& student, const ForwardOutput* te
   sides.student.weight_gradient_VD = gradient_buffer(student.head.weight_VD, roots);
   sides.student.bias_gradient_V = gradient_buffer(student.head.bias_V, roots);
   sides.student.pairs_divisor = std::max(1.0, counts.pairs);  // without a pair there is nothing to divide
-  const auto result =
-      divergence_->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, counts.kept, loss_scale);
+  const auto result = divergence_->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, counts.kept, loss_scale);
   for (size_t i = 0; i < places_.size(); ++i)
     values[static_cast<int64_t>(places_[i])].copy_(result.values[static_cast<int64_t>(i)]);
   if (!final_BTD.requires_grad()) return;

@@ -60,9 +60,9 @@ CommonVocabulary common_vocabulary(const VocabularySide& teacher, const Vocabula
   if (teacher.tokenizer && student.tokenizer) {
     if (const auto found = vocabulary_difference(teacher, student)) throw InputError(*found);
   } else if (dropped > 0) {
-    throw InputError(
-        difference("vocabularies of equal width, or a tokenizer.json in both folders to compare",
-                   std::to_string(teacher.width) + " ids for the teacher and " + std::to_string(student.width) + " for the student"));
+    throw InputError(difference(
+        "vocabularies of equal width, or a tokenizer.json in both folders to compare",
+        std::to_string(teacher.width) + " ids for the teacher and " + std::to_string(student.width) + " for the student"));
   }
   return {width, dropped};
 }

@@ -130,7 +130,8 @@ ResidualPeak teacher_residual_peak(const StepParts& parts, const Update& update)
   ResidualPeak peak;
   const Needs needs = every_hidden_layer(parts.teacher->spec());
   if (!needs.any()) return peak;
-  const ForwardOutput output = parts.teacher->forward(first_row(update.micro_batches.front().read_by_teacher()).to(parts.device), needs);
+  const ForwardOutput output =
+      parts.teacher->forward(first_row(update.micro_batches.front().read_by_teacher()).to(parts.device), needs);
   for (const auto& [layer, hidden_BTD] : output.hidden_BTD) {
     const double magnitude = hidden_BTD.abs().max().item<double>();
     // The last one stands after the final norm: it is no part of the stream.

@@ -84,7 +84,8 @@ struct TwoTokenizers : testing::Test {
 using P = std::pair<int, int>;
 
 TEST_F(TwoTokenizers, PairWhereBothHaveReadTheSame) {
-  // Bytes:  <s> c(1) d(2) ' '(3) e(4) f(5) ' '(6) g(7) </s>(8).  Words: cd(0) ' ef'(1) ' g'(2) </s>(3); nothing predicts the first.
+  // Bytes:  <s> c(1) d(2) ' '(3) e(4) f(5) ' '(6) g(7) </s>(8).  Words: cd(0) ' ef'(1) ' g'(2) </s>(3); nothing predicts the
+  // first.
   EXPECT_THAT(pairs(TextSample{"cd ef g", {}}, bytes, words), ElementsAre(P{3, 1}, P{6, 2}, P{8, 3}));
   // The other way round, with a token in front of the words.
   words.front = 1;
@@ -172,24 +173,29 @@ TEST_F(TwoTokenizers, ATurnWhoseWordsATemplateChangesPairsAsFarAsBothWriteTheSam
   teacher_chat = words_with(
       "{% for m in messages %}{{ m.role[0] + '>' }}{{ m.content[:3] }}{{ '$' }}{% endfor %}"
       "{% if add_generation_prompt %}a>{% endif %}");
-  const auto found = pairs(
-      talk(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "cdefg"}]})"), bytes, other);
+  const auto found =
+      pairs(talk(R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "cdefg"}]})"), bytes, other);
   EXPECT_THAT(found, ElementsAre(P{6, 6}, P{7, 7}, P{8, 8}, P{9, 9}));  // c, d, e; and what comes after "cde"
 }
 
 TEST_F(TwoTokenizers, WhatCannotBeReadTwiceIsRefused) {
-  EXPECT_THAT(message_of([&] { both(IdsSample{{5, 6}, {}, {}}, bytes, words); }),
+  EXPECT_THAT(message_of([&] {
+                both(IdsSample{{5, 6}, {}, {}}, bytes, words);
+              }),
               AllOf(HasSubstr("d.jsonl:3"), HasSubstr("different tokenizers"), HasSubstr("input_ids")));
   teacher_chat = {};
-  EXPECT_THAT(message_of([&] { both(talk(kTalk), bytes, words); }),
-              AllOf(HasSubstr("d.jsonl:3"), HasSubstr("a chat template of the teacher's own"), HasSubstr("teacher's tokenizer.json")));
+  EXPECT_THAT(
+      message_of([&] { both(talk(kTalk), bytes, words); }),
+      AllOf(HasSubstr("d.jsonl:3"), HasSubstr("a chat template of the teacher's own"), HasSubstr("teacher's tokenizer.json")));
   teacher_chat = words_with(
       "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}{% generation %}{{ m.content }}{% endgeneration %}"
       "{% else %}{{ m.content }}{% endif %}{% endfor %}");
   EXPECT_THAT(message_of([&] { both(talk(kTalk), bytes, words); }),
               AllOf(HasSubstr("mark as many turns"), HasSubstr("2 for the student and 1 for the teacher")));
   words.eos.reset();
-  EXPECT_THAT(message_of([&] { both(TextSample{"cd", {}}, bytes, words); }),
+  EXPECT_THAT(message_of([&] {
+                both(TextSample{"cd", {}}, bytes, words);
+              }),
               AllOf(HasSubstr("d.jsonl:3, for the teacher"), HasSubstr("end-of-sequence")));
 }
 

@@ -22,7 +22,8 @@ constexpr const char* kChatMl =
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 std::string sentence(uint64_t key) {
-  static const std::vector<std::string> kWords = {"the", "old", "house", "m\u00fcde", "cat", "it's", "where", "ran", "\u4f60\u597d", "42"};
+  static const std::vector<std::string> kWords = {"the",  "old",   "house", "m\u00fcde",    "cat",
+                                                  "it's", "where", "ran",   "\u4f60\u597d", "42"};
   std::string text;
   const uint64_t length = 4 + mix_bits(key) % 9;
   for (uint64_t i = 0; i < length; ++i) text += (i ? " " : "") + kWords[mix_bits(key * 100 + i + 1) % kWords.size()];
@@ -130,11 +131,12 @@ TEST_F(TwoTokenizers, HeldOutFiguresAreTheStudentsAlone) {
 TEST_F(TwoTokenizers, WhatNeedsOneTokenizerIsRefusedByName) {
   expect_refused(65, {"objective=[{function: uld}, {function: kl}]"},
                  AllOf(HasSubstr("every id the same token"), HasSubstr("for the teacher and"), HasSubstr("`uld`")));
-  expect_refused(2,
-                 {"objective=[{function: uld}, {function: hidden_mse}, {function: attention_mse, layer_mapping: [[1, 3]]}]",
-                  "data.overflow=split"},
-                 AllOf(HasSubstr("objective.1.function"), HasSubstr("hidden_mse, while teacher and student have different tokenizers"),
-                       HasSubstr("attention_mse, while"), HasSubstr("positions do not correspond"), HasSubstr("data.overflow")));
+  expect_refused(
+      2,
+      {"objective=[{function: uld}, {function: hidden_mse}, {function: attention_mse, layer_mapping: [[1, 3]]}]",
+       "data.overflow=split"},
+      AllOf(HasSubstr("objective.1.function"), HasSubstr("hidden_mse, while teacher and student have different tokenizers"),
+            HasSubstr("attention_mse, while"), HasSubstr("positions do not correspond"), HasSubstr("data.overflow")));
   place.write("ids.jsonl", "{\"text\": \"a b c\"}\n{\"input_ids\": [5, 6, 7]}\n");
   expect_refused(65, {"data.train.0.path=ids.jsonl"}, AllOf(HasSubstr("ids.jsonl:2"), HasSubstr("input_ids")));
   place.write("teacher/tokenizer_config.json", R"({"eos_token": "</s>"})");

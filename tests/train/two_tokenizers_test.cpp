@@ -42,7 +42,8 @@ class TwoTokenizerRuns : public Runs {
     add_words("student", "qwen2", "<|im_end|>");
     std::string rows;
     for (int i = 0; i < 3; ++i)
-      for (const std::string& text : kTexts) rows += Json{{"text", text + std::string(static_cast<size_t>(i), '!')}}.dump() + "\n";
+      for (const std::string& text : kTexts)
+        rows += Json{{"text", text + std::string(static_cast<size_t>(i), '!')}}.dump() + "\n";
     write_file_atomically(root_ / "train.jsonl", rows);
   }
 
@@ -96,7 +97,8 @@ struct Plain {
 };
 
 // Every text alone, whole rows sorted in float64, every pair of positions looked at.
-Plain plain_terms(const Tokenizer& of_student, const Transformer& student, const Tokenizer& of_teacher, const Transformer& teacher) {
+Plain plain_terms(const Tokenizer& of_student, const Transformer& student, const Tokenizer& of_teacher,
+                  const Transformer& teacher) {
   Plain plain{at::zeros({}, at::kDouble), at::zeros({}, at::kDouble)};
   for (const std::string& text : kTexts) {
     const Read ours = read_alone(text, of_student, student), theirs = read_alone(text, of_teacher, teacher);
@@ -140,7 +142,8 @@ TEST_F(TwoTokenizerRuns, ValueAndGradientEqualThePlainComputationOverWholeSorted
   StreamOptions options;
   options.batch_size = 2;
   options.accumulation = 2;
-  UpdateStream stream(load_rows({{(root_ / "texts.jsonl").string(), 1}}, data, "data.train", of_student.get(), limits, 17), options);
+  UpdateStream stream(load_rows({{(root_ / "texts.jsonl").string(), 1}}, data, "data.train", of_student.get(), limits, 17),
+                      options);
   const Update update = stream.next();
   ASSERT_EQ(stream.updates_per_epoch(), 1);
   ASSERT_GT(update.micro_batches.size(), 1u);
@@ -168,8 +171,7 @@ TEST_F(TwoTokenizerRuns, ValueAndGradientEqualThePlainComputationOverWholeSorted
   EXPECT_NEAR(values[1].item<double>(), plain.cross_entropy.item<double>() / plain.kept, 1e-12);
   const auto found = testing_model::gradients(student);
   ASSERT_EQ(found.size(), wanted.size());
-  for (const auto& [name, gradient] : wanted)
-    EXPECT_LT(testing_model::relative_error(found.at(name), gradient), 1e-10) << name;
+  for (const auto& [name, gradient] : wanted) EXPECT_LT(testing_model::relative_error(found.at(name), gradient), 1e-10) << name;
 }
 
 TEST_F(TwoTokenizerRuns, AnySplitOfTheSameBatchGivesTheSameLossAndGradient) {
@@ -213,7 +215,8 @@ TEST_F(TwoTokenizerRuns, AStoppedRunGoesOnBitForBit) {
   ASSERT_EQ(straight.size(), 12u);
   ASSERT_EQ(broken.size(), 12u);
   for (size_t i = 0; i < 12; ++i)
-    for (const char* key : {"loss", "grad_norm", "tokens", "paired_tokens"}) EXPECT_EQ(straight[i][key], broken[i][key]) << key << i;
+    for (const char* key : {"loss", "grad_norm", "tokens", "paired_tokens"})
+      EXPECT_EQ(straight[i][key], broken[i][key]) << key << i;
   EXPECT_LT(straight.back()["terms"]["uld"], straight.front()["terms"]["uld"]);
   for (const char* file : {"model.safetensors", "optimizer.safetensors"})
     EXPECT_EQ(bytes_of_checkpoint(root_ / "straight", "00000012", file), bytes_of_checkpoint(root_ / "broken", "00000012", file));

@@ -64,7 +64,8 @@ struct Vocabulary {
   std::optional<TeacherReader> teacher;  // its tokenizer, when the ids are others and a term compares the models all the same
 };
 // Ids that differ are InputError, unless the terms that read the teacher do without: `uld`, of a causal model. RecipeError, with
-// the places of the keys, for terms beside it that compare layers and for data.overflow: split. Warns when held-out figures lack the teacher for that reason.
+// the places of the keys, for terms beside it that compare layers and for data.overflow: split. Warns when held-out figures lack
+// the teacher for that reason.
 Vocabulary agree_on_vocabulary(const LoadedRecipe& loaded, const Recipe& recipe, const StudentPlan& student,
                                const Tokenizer* student_tokenizer, const std::optional<ModelSpec>& teacher);
 // The same for held-out figures, which leave out what needs common ids.

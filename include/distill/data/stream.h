@@ -61,8 +61,9 @@ class Rows;
 // row; no kept label at all. `name` is `data.train` or `data.eval`, for messages. Evaluation uses every row once, in file order:
 // weights do not count there. Logs one line with the counts, and a warning when more than 5 % of the documents were truncated.
 // The counts are those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes. `place` keeps the tokens
-// for the next start. With `limits.teacher` every row has a second reading (Rows::teacher); then token ids are InputError, and not
-// one position at which both sides have read the same text; `overflow: split`, whose pieces would be others on each side, is a Bug.
+// for the next start. With `limits.teacher` every row has a second reading (Rows::teacher); then token ids are InputError, and
+// not one position at which both sides have read the same text; `overflow: split`, whose pieces would be others on each side, is
+// a Bug.
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
                                       const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed,
                                       const PreparedPlace& place = {});

@@ -41,7 +41,7 @@ struct TokenBatch {
   int64_t length() const { return ids_BT.size(1); }
   const TokenBatch& read_by_teacher() const { return teacher ? *teacher : *this; }
   TokenBatch to(at::Device device) const;  // non-blocking from pinned memory
-  std::vector<at::Tensor*> tensors();  // with those of `teacher`
+  std::vector<at::Tensor*> tensors();      // with those of `teacher`
 };
 
 // The batch of row 0 alone, without its labels: for looking at a model.
