@@ -136,18 +136,18 @@ TEST_F(TwoTokenizerRuns, ValueAndGradientEqualThePlainComputationOverWholeSorted
   testing_model::clear_gradients(student);
 
   DataRecipe data;
-  data.sequence_length = 150;
+  data.sequence_length = 90;
   DataLimits limits{803, 0, {}};
   limits.teacher = TeacherReader{of_teacher, 900, 0, {}};
   StreamOptions options;
-  options.batch_size = 2;
-  options.accumulation = 2;
+  options.batch_size = 1;
+  options.accumulation = 8;
   UpdateStream stream(load_rows({{(root_ / "texts.jsonl").string(), 1}}, data, "data.train", of_student.get(), limits, 17),
                       options);
   const Update update = stream.next();
   ASSERT_EQ(stream.updates_per_epoch(), 1);
   ASSERT_GT(update.micro_batches.size(), 1u);
-  EXPECT_FALSE(update.micro_batches[0].one_document_per_row && update.micro_batches[1].one_document_per_row);
+  EXPECT_FALSE(update.micro_batches[0].one_document_per_row);
   EXPECT_EQ(update.paired_tokens, plain.pairs);
   EXPECT_EQ(update.kept_tokens, plain.kept);
 
