@@ -309,6 +309,18 @@ TEST_F(TwoTokenizers, ARowIsFullWhenEitherSideIs) {
   EXPECT_EQ(num_rows(4), 3);  // 2 + 2 | 2 | 4
 }
 
+TEST_F(TwoTokenizers, ATextOfWhichTheTeacherReadsNothingIsDropped) {
+  const ScratchFolder folder;
+  const auto teacher = std::make_shared<WordTokenizer>();
+  teacher->drops_blanks = true;
+  recipe.append_eos = false;
+  const auto rows = load_rows({{folder.write("d.jsonl", "{\"text\": \" \"}\n{\"text\": \"c d\"}\n"), 1}}, recipe, "data.train",
+                              &bytes, limits_with(teacher), 17);
+  EXPECT_EQ(counts_of(*rows).dropped, 1);
+  EXPECT_EQ(counts_of(*rows).kept_tokens, 3);
+  EXPECT_EQ(rows->teacher->sources[0].store.documents().size(), 1u);
+}
+
 TEST_F(TwoTokenizers, RowsThatCannotBeComparedAreRefused) {
   const ScratchFolder folder;
   const auto teacher = std::make_shared<WordTokenizer>();
