@@ -76,15 +76,15 @@ EvalEvent evaluate_recipe(const Recipe& wished) {
     throw RecipeError({"distill eval", "a teacher whose embeddings are as wide as the student's", reason,
                        "Name one with --teacher or in the recipe.", ""});
   const auto tokenizer = tokenizer_in(plan.tokenizer_folder);
-  const int64_t vocabulary = agree_on_vocabulary(recipe, plan, tokenizer.get(), teacher_spec);
+  const Vocabulary vocabulary = vocabulary_for_evaluation(recipe, plan, tokenizer.get(), teacher_spec);
   const auto rows =
       load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer.get(),
                 data_limits(plan, teacher_spec, vocabulary, task_rules(recipe, plan.spec, /*labels_needed=*/!teacher),
                             chat_words_of(recipe, plan), tokenizer),
                 static_cast<uint64_t>(recipe.train.seed), prepared_place(recipe));
   const std::unique_ptr<StudentModel> student = build_student(recipe, plan, precision, device);
-  return evaluate(answers_of(*student), teacher.get(), *rows,
-                  {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary, plan.spec.task});
+  return evaluate(answers_of(*student), vocabulary.shared ? teacher.get() : nullptr, *rows,
+                  {recipe.train.batch_size.value.value_or(4), precision, device, vocabulary.width, plan.spec.task});
 }
 
 int run_eval(const EvalCommand& command) {

@@ -194,28 +194,105 @@ FoundTokenizer tokenizer_in(const fs::path& folder) {
   }
 }
 
-int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
-                            const std::optional<ModelSpec>& teacher) {
-  if (!teacher) return student.spec.vocab_size;
-  const auto teacher_tokenizer = tokenizer_in(teacher_files(recipe));
-  // A student without a tokenizer of its own reads with the teacher's: there is nothing to compare.
+namespace {
+
+struct Vocabularies {
+  FoundTokenizer of_teacher;
+  VocabularySide teacher, student;
+  // Null on both sides when one has none; a student without a tokenizer of its own reads with the teacher's.
+  bool differ() const {
+    return teacher.tokenizer && student.tokenizer && teacher.tokenizer != student.tokenizer &&
+           vocabulary_difference(teacher, student);
+  }
+};
+
+Vocabularies vocabularies_of(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
+                             const ModelSpec& teacher) {
+  Vocabularies both{tokenizer_in(teacher_files(recipe)), {}, {}};
   const bool own = student.tokenizer_folder != teacher_files(recipe);
-  const CommonVocabulary common = common_vocabulary({teacher_tokenizer.get(), teacher->vocab_size},
-                                                    {own ? student_tokenizer : teacher_tokenizer.get(), student.spec.vocab_size},
-                                                    recipe.data.vocabulary == VocabularyCheck::assume_same);
-  const bool over_vocabulary = student.spec.head_width() == student.spec.vocab_size;
-  if (common.dropped > 0 && over_vocabulary)
-    log::info("vocabulary: heads of " + std::to_string(teacher->vocab_size) + " (teacher) and " +
-              std::to_string(student.spec.vocab_size) + " (student) ids; the " + std::to_string(common.dropped) + " from id " +
-              std::to_string(common.width) + " on, which name no token, are left out of the loss");
-  return common.width;
+  both.teacher = {both.of_teacher.get(), teacher.vocab_size};
+  both.student = {own ? student_tokenizer : both.of_teacher.get(), student.spec.vocab_size};
+  return both;
 }
 
-DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
+Vocabulary common_ids(const Recipe& recipe, const StudentPlan& student, const Vocabularies& both) {
+  const CommonVocabulary common =
+      common_vocabulary(both.teacher, both.student, recipe.data.vocabulary == VocabularyCheck::assume_same);
+  const bool over_vocabulary = student.spec.head_width() == student.spec.vocab_size;
+  if (common.dropped > 0 && over_vocabulary)
+    log::info("vocabulary: heads of " + std::to_string(both.teacher.width) + " (teacher) and " +
+              std::to_string(student.spec.vocab_size) + " (student) ids; the " + std::to_string(common.dropped) + " from id " +
+              std::to_string(common.width) + " on, which name no token, are left out of the loss");
+  return {common.width, /*shared=*/true, std::nullopt};
+}
+
+void warn_of_missing_figures() {
+  log::warn("held-out figures leave out kl and top1_agreement: the teacher's tokenizer is not the student's");
+}
+
+// Positions of different tokenizers do not correspond one to one: what layers say at them cannot be compared, and pieces of so
+// many tokens hold other texts on each side.
+void refuse_what_needs_one_tokenizer(const LoadedRecipe& loaded, const Recipe& recipe) {
+  std::vector<Complaint> complaints;
+  for (size_t i = 0; i < recipe.objective.size(); ++i) {
+    const TermRecipe& term = recipe.objective[i];
+    if (!needs_teacher(term) || is_logits_term(term.function)) continue;
+    complaints.push_back(
+        loaded.complaint("objective." + std::to_string(i) + ".function", "terms that compare logits by `uld`, or cross_entropy",
+                         std::string(enum_name(term.function)) +
+                             ", while teacher and student have different tokenizers: their positions do not correspond",
+                         "Remove the term, or choose a teacher with the student's tokenizer."));
+  }
+  if (recipe.data.overflow == Overflow::split)
+    complaints.push_back(
+        loaded.complaint("data.overflow", "truncate, as teacher and student have different tokenizers", "split",
+                         "Pieces would end at other places of the text on each side: cut long documents in the data, or raise "
+                         "data.sequence_length."));
+  if (!complaints.empty()) throw RecipeError(std::move(complaints));
+}
+
+bool compares_by_ids(const TermRecipe& term) {
+  return needs_teacher(term) && is_logits_term(term.function) && term.function != TermFunction::uld;
+}
+
+}  // namespace
+
+Vocabulary agree_on_vocabulary(const LoadedRecipe& loaded, const Recipe& recipe, const StudentPlan& student,
+                               const Tokenizer* student_tokenizer, const std::optional<ModelSpec>& teacher) {
+  if (!teacher) return {student.spec.vocab_size, true, std::nullopt};
+  Vocabularies both = vocabularies_of(recipe, student, student_tokenizer, *teacher);
+  const std::vector<TermRecipe>& terms = recipe.objective;
+  const bool needs_ids = student.spec.task != Task::causal_lm || recipe.data.vocabulary == VocabularyCheck::assume_same ||
+                         std::any_of(terms.begin(), terms.end(), compares_by_ids);
+  if (needs_ids || !both.differ()) return common_ids(recipe, student, both);
+  Vocabulary vocabulary{student.spec.vocab_size, /*shared=*/false, std::nullopt};
+  if (std::any_of(terms.begin(), terms.end(), needs_teacher)) {
+    refuse_what_needs_one_tokenizer(loaded, recipe);
+    log::info(
+        "teacher and student have different tokenizers: each reads the text with its own, and uld compares the positions "
+        "that have read the same of it");
+    vocabulary.teacher = TeacherReader{std::move(both.of_teacher.tokenizer), teacher->vocab_size, teacher->max_positions,
+                                       chat_words(teacher_files(recipe))};
+  }
+  if (!recipe.data.eval.empty()) warn_of_missing_figures();
+  return vocabulary;
+}
+
+Vocabulary vocabulary_for_evaluation(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
+                                     const std::optional<ModelSpec>& teacher) {
+  if (!teacher) return {student.spec.vocab_size, true, std::nullopt};
+  const Vocabularies both = vocabularies_of(recipe, student, student_tokenizer, *teacher);
+  const bool needs_ids = student.spec.task != Task::causal_lm || recipe.data.vocabulary == VocabularyCheck::assume_same;
+  if (needs_ids || !both.differ()) return common_ids(recipe, student, both);
+  warn_of_missing_figures();
+  return {student.spec.vocab_size, /*shared=*/false, std::nullopt};
+}
+
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, const Vocabulary& vocabulary,
                        const TaskRules& task, const ChatWords& words, const FoundTokenizer& tokenizer) {
   int64_t positions = student.spec.max_positions;
-  if (teacher) positions = std::min(positions, teacher->max_positions);
-  return {vocabulary, positions, task, words, tokenizer.problem};
+  if (teacher && vocabulary.shared) positions = std::min(positions, teacher->max_positions);
+  return {vocabulary.width, positions, task, words, tokenizer.problem, vocabulary.teacher};
 }
 
 ModelShape shape_of(const ModelSpec& spec) {
@@ -251,7 +328,9 @@ std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPl
     log::warn("data.eval is not used: " + reason);
     return nullptr;
   }
-  return load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer, limits, static_cast<uint64_t>(recipe.train.seed),
+  DataLimits alone = limits;
+  alone.teacher.reset();
+  return load_rows(recipe.data.eval, recipe.data, "data.eval", tokenizer, alone, static_cast<uint64_t>(recipe.train.seed),
                    prepared_place(recipe));
 }
 

@@ -16,9 +16,10 @@ std::string eval_line(const std::optional<EvalEvent>& event) {
   return event ? figures_text(*event) : "not measured (name held-out rows in data.eval)";
 }
 
-std::string teacher_line(const TrainResult& result) {
-  const bool is_the_measure = result.student_before && result.student_before->cosine;
-  return !result.teacher && is_the_measure ? "the measure of the others" : eval_line(result.teacher);
+std::string teacher_line(const TrainResult& result, const Recipe& recipe) {
+  if (!recipe.teacher) return "none";
+  if (result.teacher || !result.student_before) return eval_line(result.teacher);
+  return result.student_before->cosine ? "the measure of the others" : "not measured (its tokenizer is not the student's)";
 }
 
 // A script runs only where a recipe trusts it, never by its path alone.
@@ -56,7 +57,7 @@ std::string model_card(const Recipe& recipe, const TrainResult& result) {
   text += "Student: `" + (recipe.student.path.empty() ? "fresh weights" : recipe.student.path) + "`  \n";
   text += "Updates: " + std::to_string(result.step) + " of " + std::to_string(result.total_steps) + "\n\n";
   text += "| model | held-out figures |\n| --- | --- |\n";
-  text += "| teacher | " + teacher_line(result) + " |\n";
+  text += "| teacher | " + teacher_line(result, recipe) + " |\n";
   text += "| student before | " + eval_line(result.student_before) + " |\n";
   text += "| student after | " + eval_line(result.student_after) + " |\n\n";
   text += how_to_load(recipe, result) +
@@ -126,7 +127,7 @@ TrainResult TrainResult::from_json(const Json& json, const fs::path& output) {
 
 std::string closing_summary(const TrainResult& result, const Recipe& recipe, const std::string& recipe_file) {
   std::string text;
-  text += "teacher         " + (recipe.teacher ? teacher_line(result) : std::string("none")) + "\n";
+  text += "teacher         " + teacher_line(result, recipe) + "\n";
   text += "student before  " + eval_line(result.student_before) + "\n";
   text += "student after   " + eval_line(result.student_after) + "\n";
   text += "time            " + seconds_text(result.seconds) + " for " + std::to_string(result.step) + " of " +

@@ -39,7 +39,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   if (teacher) check_teacher_for_task(recipe, student_plan.spec, *teacher_spec);
 
   const auto tokenizer = tokenizer_in(student_plan.tokenizer_folder);
-  const int64_t vocabulary = agree_on_vocabulary(recipe, student_plan, tokenizer.get(), teacher_spec);
+  const Vocabulary vocabulary = agree_on_vocabulary(loaded, recipe, student_plan, tokenizer.get(), teacher_spec);
   const ChatWords words = chat_words_of(recipe, student_plan);
   const auto limits = [&](bool labels_needed) {
     return data_limits(student_plan, teacher_spec, vocabulary, task_rules(recipe, student_plan.spec, labels_needed), words,
@@ -54,9 +54,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
 
   const std::unique_ptr<StudentModel> built = build_student(recipe, student_plan, precision, device);
   const StudentModel& student = *built;
-  Objective objective =
-      make_objective(loaded, recipe, student.spec(), teacher_spec,
-                     {seed, precision.master, precision.compute(), device, vocabulary, !student.spec().causal, open_weights});
+  Objective objective = make_objective(
+      loaded, recipe, student.spec(), teacher_spec,
+      {seed, precision.master, precision.compute(), device, vocabulary.width, !student.spec().causal, open_weights});
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());
@@ -69,8 +69,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   const RunFolder run = RunFolder::open(recipe.output, options.fresh);
   LogFile log_file(run.file("log.jsonl"), static_cast<int64_t>(recipe.train.log_every.amount));
   Progress progress(options.progress, static_cast<int64_t>(recipe.train.log_every.amount));
-  const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary, task};
-  const auto evaluate_now = [&] { return evaluate(answers_of(student), teacher.get(), *eval_rows, eval_options); };
+  const EvaluateOptions eval_options{*recipe.train.batch_size.value, precision, device, vocabulary.width, task};
+  Teacher* const judge = vocabulary.shared ? teacher.get() : nullptr;  // of held-out rows, which the student's tokenizer reads
+  const auto evaluate_now = [&] { return evaluate(answers_of(student), judge, *eval_rows, eval_options); };
   const StepParts parts{student,
                         learns_from_teacher ? teacher.get() : nullptr,
                         objective,
@@ -90,7 +91,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
     observer->on_start(start_event(recipe, student_plan, student, teacher.get(), objective, precision, device, *rows, stream,
                                    trainer.state().update, total_updates));
 
-  const Baseline baseline = read_or_measure_baseline(run, resumed, student, teacher.get(), eval_rows.get(), eval_options);
+  const Baseline baseline = read_or_measure_baseline(run, resumed, student, judge, eval_rows.get(), eval_options);
   const bool finished = trainer.run();
 
   save_student(run, student_plan, student);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "distill/core/error.h"
 #include "distill/core/random.h"
 
 namespace distill {
@@ -103,6 +104,46 @@ class BatchWriter {
   int64_t *ids_, *positions_, *documents_, *targets_, *kept_, *kept_targets_;
 };
 
+// Where each document of each row begins, as a flat position.
+std::vector<std::vector<int64_t>> beginnings(const TokenBatch& batch) {
+  std::vector<std::vector<int64_t>> all;
+  for (size_t b = 0; b < batch.document_lengths.size(); ++b) {
+    int64_t at = static_cast<int64_t>(b) * batch.length();
+    auto& row = all.emplace_back();
+    for (const int64_t length : batch.document_lengths[b]) {
+      row.push_back(at);
+      at += length;
+    }
+  }
+  return all;
+}
+
+// `teacher` was made of Rows::teacher: its labels are places of the student's tokens. They become rows of the student's kept_N.
+std::vector<int64_t> rows_of_pairs(const TokenBatch& batch, const TokenBatch& teacher) {
+  const auto begins = beginnings(batch);
+  const int64_t* kept = batch.kept_N.const_data_ptr<int64_t>();
+  const int64_t* positions = teacher.kept_N.const_data_ptr<int64_t>();
+  const int64_t* places = teacher.kept_targets_N.const_data_ptr<int64_t>();
+  const int64_t* documents = teacher.documents_BT.const_data_ptr<int64_t>();
+  std::vector<int64_t> rows;
+  for (int64_t p = 0, n = 0; p < teacher.num_kept; ++p) {
+    const auto b = static_cast<size_t>(positions[p] / teacher.length()), d = static_cast<size_t>(documents[positions[p]]);
+    const int64_t position = begins[b][d] + places[p] - 1;  // the token at `places` is predicted one before it
+    while (n < batch.num_kept && kept[n] < position) ++n;
+    if (n == batch.num_kept || kept[n] != position) throw Bug("a counterpart of a position that is not kept");
+    rows.push_back(n);
+  }
+  return rows;
+}
+
+void attach_teacher(TokenBatch& batch, TokenBatch teacher) {
+  batch.pairs.rows = rows_of_pairs(batch, teacher);
+  batch.pairs.rows_P = teacher.kept_targets_N;  // of the same size and kind of memory
+  std::copy(batch.pairs.rows.begin(), batch.pairs.rows.end(), batch.pairs.rows_P.mutable_data_ptr<int64_t>());
+  teacher.targets_BT = teacher.kept_targets_N = at::Tensor();
+  batch.teacher = std::make_shared<TokenBatch>(std::move(teacher));
+}
+
 }  // namespace
 
 TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory, uint64_t noise_seed) {
@@ -124,6 +165,7 @@ TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bo
     writer.write_row(b, rows.read(member.place, buffer),
                      random_key({noise_seed, kMaskStream, static_cast<uint64_t>(member.key)}));
   }
+  if (rows.teacher) attach_teacher(batch, make_batch(*rows.teacher, members, pin_memory, noise_seed));
   return batch;
 }
 

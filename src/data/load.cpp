@@ -16,14 +16,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kTruncatedWarningShare = 0.05;
+constexpr double kPairedWarningShare = 0.25;
 
 void count_epoch(Rows& rows, uint64_t seed) {
   const EpochOrder order(rows, seed, 0, /*shuffle=*/false);
   rows.counts.rows = order.size();
+  if (rows.teacher) rows.counts.paired_tokens = 0;
   for (int64_t index = 0; index < order.size(); ++index) {
     const PackedRow& row = rows.row(order.at(index));
     rows.counts.input_tokens += row.num_tokens;
     rows.counts.kept_tokens += row.num_kept;
+    if (rows.teacher) *rows.counts.paired_tokens += rows.teacher->row(order.at(index)).num_kept;
   }
 }
 
@@ -72,8 +75,28 @@ void warn_about(const Rows& rows, const std::vector<SourceRecipe>& sources, cons
   const double share = static_cast<double>(counts.truncated) / static_cast<double>(counts.documents);
   if (share <= kTruncatedWarningShare) return;
   log::warn(name + ": " + std::to_string(counts.truncated) + " of " + std::to_string(counts.documents) +
-            " documents are longer than " + std::to_string(sequence_length) +
-            " tokens and were cut. Raise data.sequence_length, or set data.overflow: split to use all of them.");
+            " documents are longer than " + std::to_string(sequence_length) + " tokens and were cut. Raise data.sequence_length" +
+            (rows.teacher ? "." : ", or set data.overflow: split to use all of them."));
+}
+
+void warn_about_teacher(const DataCounts& counts, const std::string& name, int64_t sequence_length) {
+  const auto share_of = [](int64_t part, int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); };
+  if (share_of(counts.teacher_truncated, counts.documents) > kTruncatedWarningShare)
+    log::warn(name + ": " + std::to_string(counts.teacher_truncated) + " of " + std::to_string(counts.documents) +
+              " documents are longer than " + std::to_string(sequence_length) +
+              " tokens for the teacher and were cut: what it does not read is not compared. Raise data.sequence_length.");
+  if (share_of(*counts.paired_tokens, counts.kept_tokens) < kPairedWarningShare)
+    log::warn(name + ": uld compares only " + std::to_string(*counts.paired_tokens) + " of " +
+              std::to_string(counts.kept_tokens) +
+              " kept tokens: elsewhere the two tokenizers cut the text at different places, or the templates write other words");
+}
+
+ReaderRules teacher_rules(const DataRecipe& recipe, const TaskRules& task, const TeacherReader& teacher) {
+  ReaderRules rules;
+  rules.render = render_rules(recipe, teacher.tokenizer.get(), teacher.vocab_size, task, teacher.words);
+  rules.sequence_length =
+      teacher.max_positions > 0 ? std::min(recipe.sequence_length, teacher.max_positions) : recipe.sequence_length;
+  return rules;
 }
 
 PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, const DataLimits& limits) {
@@ -84,7 +107,25 @@ PrepareRules prepare_rules(const DataRecipe& recipe, const Tokenizer* tokenizer,
   rules.sequence_length =
       limits.max_positions > 0 ? std::min(recipe.sequence_length, limits.max_positions) : recipe.sequence_length;
   rules.read = {limits.vocab_size, limits.task.num_classes, rules.render.eos, rules.sequence_length};
+  if (limits.teacher) rules.teacher = teacher_rules(recipe, limits.task, *limits.teacher);
   return rules;
+}
+
+// Takes the teacher's documents of a source, row for row as the student's are packed.
+SourceRows second_reading(TokenStore store, const std::vector<PackedRow>& rows) {
+  SourceRows second{std::move(store), {}, 1};
+  second.rows = same_rows(rows, second.store.documents());
+  return second;
+}
+
+void check_pairs(const Rows& rows, const std::string& name, const std::vector<SourceRecipe>& sources) {
+  if (!rows.teacher || *rows.counts.paired_tokens > 0) return;
+  throw InputError({name + " (" + paths_of(sources) + ")",
+                    "positions at which teacher and student have read the same text, for uld to compare",
+                    "none among " + std::to_string(rows.counts.kept_tokens) + " kept tokens",
+                    "Compare both sides' texts: `distill tokenize --model DIR`. Where the templates write the turns differently, "
+                    "or one side cuts the answers away (data.sequence_length), nothing is left to compare.",
+                    ""});
 }
 
 void check_weight(const SourceRecipe& source, const std::string& name) {
@@ -100,14 +141,18 @@ void DataCounts::add_documents(const DataCounts& more) {
   dropped += more.dropped;
   truncated += more.truncated;
   split += more.split;
+  teacher_truncated += more.teacher_truncated;
 }
 
 std::string DataCounts::text() const {
   std::string text = std::to_string(documents) + (documents == 1 ? " document, " : " documents, ") + std::to_string(dropped) +
                      " dropped (nothing to learn), " + std::to_string(truncated) + " truncated";
   if (split > 0) text += ", " + std::to_string(split) + " split";
-  return text + "; " + std::to_string(rows) + (rows == 1 ? " row" : " rows") + " per epoch with " + std::to_string(input_tokens) +
-         " tokens, " + std::to_string(kept_tokens) + " kept";
+  if (teacher_truncated > 0) text += ", " + std::to_string(teacher_truncated) + " truncated for the teacher";
+  text += "; " + std::to_string(rows) + (rows == 1 ? " row" : " rows") + " per epoch with " + std::to_string(input_tokens) +
+          " tokens, " + std::to_string(kept_tokens) + " kept";
+  if (paired_tokens) text += ", " + std::to_string(*paired_tokens) + " of them paired with the teacher's";
+  return text;
 }
 
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
@@ -122,19 +167,27 @@ std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, 
     rows->mask_words = mask_words(tokenizer, limits.vocab_size);
     rows->fingerprint = random_key({static_cast<uint64_t>(rows->mask_words.mask_id), rows->mask_words.ordinary_ids.size()});
   }
+  if (limits.teacher && recipe.overflow == Overflow::split) throw Bug("documents split under two tokenizers");
   const PrepareRules rules = prepare_rules(recipe, tokenizer, limits);
+  if (rules.teacher) rows->teacher = std::make_unique<Rows>();
   const bool packing = recipe.packing && !limits.task.one_document_per_row();
   for (const SourceRecipe& source : sources) {
     check_weight(source, name);
     PreparedSource prepared = prepare_source(source.path, rules, place, name + " " + source.path);
     SourceRows& added = rows->sources.emplace_back(SourceRows{std::move(prepared.store), {}, evaluation ? 1 : source.weight});
-    added.rows = pack(added.store.documents(), rules.sequence_length, packing);
+    std::optional<SecondReading> second;
+    if (prepared.teacher) second = SecondReading{prepared.teacher->documents(), rules.teacher->sequence_length};
+    added.rows = pack(added.store.documents(), rules.sequence_length, packing, second);
     rows->fingerprint = random_key({rows->fingerprint, prepared.state.hash});
+    if (prepared.teacher) rows->fingerprint = random_key({rows->fingerprint, prepared.state.teacher_hash});
+    if (prepared.teacher) rows->teacher->sources.push_back(second_reading(std::move(*prepared.teacher), added.rows));
     rows->counts.add_documents(prepared.state.counts);
   }
   count_epoch(*rows, seed);
   if (rows->counts.rows == 0) refuse_nothing_left(sources, name, *rows, rules.sequence_length);
+  check_pairs(*rows, name, sources);
   warn_about(*rows, sources, name, rules.sequence_length);
+  if (rules.teacher) warn_about_teacher(rows->counts, name, rules.teacher->sequence_length);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   log::info(name + ": " + rows->counts.text() + " (" + seconds_text(seconds) + ")");
   return rows;

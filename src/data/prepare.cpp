@@ -28,8 +28,9 @@ struct RawChunk {
 };
 
 struct RenderedChunk {
-  std::vector<Document> pieces;  // with something kept
-  DataCounts counts;             // documents, dropped, truncated, split
+  std::vector<Document> pieces;    // with something kept
+  std::vector<Document> teachers;  // what the teacher reads of each piece, under two tokenizers
+  DataCounts counts;               // documents, dropped, truncated, split
   ReadPosition end;
 };
 
@@ -44,24 +45,49 @@ RawChunk read_chunk(RowReader& reader) {
   return chunk;
 }
 
-RenderedChunk render_chunk(RawChunk chunk, const RowReader& reader, const PrepareRules& rules, const std::string& file) {
+void render_row(const Sample& sample, const PrepareRules& rules, const std::string& where, RenderedChunk& out) {
   const TaskRules& task = rules.render.task;
+  Document document = render(sample, rules.render, where);
+  const bool too_long = static_cast<int64_t>(document.tokens.size()) > rules.sequence_length;
+  if (too_long) ++(rules.overflow == Overflow::truncate ? out.counts.truncated : out.counts.split);
+  for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow, task.targets)) {
+    if (num_kept(piece, task) > 0)
+      out.pieces.push_back(std::move(piece));
+    else
+      ++out.counts.dropped;
+  }
+}
+
+// A text of which the teacher reads no token at all is dropped too: its row would be empty.
+void render_row_for_both(const Sample& sample, const PrepareRules& rules, const std::string& where, RenderedChunk& out) {
+  TwoDocuments two = render_for_both(sample, {rules.render, rules.sequence_length}, *rules.teacher, where);
+  out.counts.truncated += two.student_cut ? 1 : 0;
+  out.counts.teacher_truncated += two.teacher_cut ? 1 : 0;
+  if (num_kept(two.student, rules.render.task) == 0 || two.teacher.tokens.empty()) {
+    ++out.counts.dropped;
+    return;
+  }
+  out.pieces.push_back(std::move(two.student));
+  out.teachers.push_back(std::move(two.teacher));
+}
+
+RenderedChunk render_chunk(RawChunk chunk, const RowReader& reader, const PrepareRules& rules, const std::string& file) {
   RenderedChunk out;
   out.end = chunk.end;
   for (RawRow& row : chunk.rows) {
     const std::string where = file + ":" + std::to_string(row.number);
-    Document document = render(reader.parse(std::move(row), where), rules.render, where);
+    const Sample sample = reader.parse(std::move(row), where);
     ++out.counts.documents;
-    const bool too_long = static_cast<int64_t>(document.tokens.size()) > rules.sequence_length;
-    if (too_long) ++(rules.overflow == Overflow::truncate ? out.counts.truncated : out.counts.split);
-    for (Document& piece : cut(std::move(document), rules.sequence_length, rules.overflow, task.targets)) {
-      if (num_kept(piece, task) > 0)
-        out.pieces.push_back(std::move(piece));
-      else
-        ++out.counts.dropped;
-    }
+    (rules.teacher ? render_row_for_both : render_row)(sample, rules, where, out);
   }
   return out;
+}
+
+// Returns the hash of the documents up to this one.
+uint64_t add_document(TokenStore& store, const Document& document, const TaskRules& task, uint64_t hash) {
+  const StoredDocument stored = store.add(document, task);
+  return hash_document(hash, {document.tokens.data(), document.labels.empty() ? nullptr : document.labels.data(), stored.length,
+                              stored.num_kept, stored.row_class});
 }
 
 // A transient line on a terminal, gone when the work ends, however it ends; a plain line now and then elsewhere.
@@ -100,6 +126,10 @@ class PreparingStatus {
   Clock::time_point start_ = Clock::now(), last_ = Clock::now();
 };
 
+void save(PreparedFolder& folder, PreparedSource& source) {
+  folder.save(source.store, source.state, source.teacher ? &*source.teacher : nullptr);
+}
+
 class Preparation {
  public:
   Preparation(PreparedSource& source, PreparedFolder* folder, RowReader& reader, const PrepareRules& rules, std::string file)
@@ -128,21 +158,21 @@ class Preparation {
     in_flight.pop_front();
     absorb(front.get());
     if (folder_ && Clock::now() - saved_ > kSaveEvery) {
-      folder_->save(source_.store, source_.state);
+      save(*folder_, source_);
       saved_ = Clock::now();
     }
   }
 
   void absorb(const RenderedChunk& chunk) {
     PreparedState& state = source_.state;
-    for (const Document& document : chunk.pieces) {
-      const StoredDocument stored = source_.store.add(document, rules_.render.task);
-      state.hash = hash_document(state.hash, {document.tokens.data(), document.labels.empty() ? nullptr : document.labels.data(),
-                                              stored.length, stored.num_kept, stored.row_class});
-    }
+    for (const Document& document : chunk.pieces)
+      state.hash = add_document(source_.store, document, rules_.render.task, state.hash);
+    for (const Document& document : chunk.teachers)
+      state.teacher_hash = add_document(*source_.teacher, document, {}, state.teacher_hash);
     state.counts.add_documents(chunk.counts);
     state.position = chunk.end;
     state.sizes = source_.store.sizes();
+    if (source_.teacher) state.teacher_sizes = source_.teacher->sizes();
   }
 
   PreparedSource& source_;
@@ -155,8 +185,10 @@ class Preparation {
 
 PreparedSource prepare_in_memory(RowReader& reader, const PrepareRules& rules, const fs::path& file, const std::string& label) {
   PreparedSource source;
+  if (rules.teacher) source.teacher.emplace();
   Preparation(source, nullptr, reader, rules, file.string()).run(label);
   source.store.flush();
+  if (source.teacher) source.teacher->flush();
   return source;
 }
 
@@ -169,7 +201,8 @@ void expect_unchanged(const PreparedFolder& folder, const fs::path& file, const 
 PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, const PreparedPlace& place, const fs::path& file,
                                  const std::string& label) {
   PreparedFolder folder(place.folder, file, rules, label);
-  PreparedSource source{folder.take_store(), folder.state()};
+  TokenStore store = folder.take_store();
+  PreparedSource source{std::move(store), folder.state(), folder.take_teacher_store()};
   if (source.state.finished) {
     log::info(label + ": taking the rows that were prepared before, in " + folder.path().string());
     return source;
@@ -180,13 +213,13 @@ PreparedSource prepare_in_folder(RowReader& reader, const PrepareRules& rules, c
     Preparation(source, &folder, reader, rules, file.string()).run(label);
     expect_unchanged(folder, file, rules);
   } catch (const Stopped&) {
-    folder.save(source.store, source.state);
+    save(folder, source);
     throw;
   } catch (const InputError&) {
     folder.remove();
     throw;
   }
-  folder.save(source.store, source.state);
+  save(folder, source);
   folder.remove_older();
   return source;
 }

@@ -24,6 +24,7 @@ namespace {
 // Raise it whenever the same text and rules give other documents than before.
 constexpr int kFormat = 2;
 constexpr const char* kState = "state.json";
+constexpr const char* kTeacher = "teacher";
 constexpr size_t kOthersKept = 1;  // of one source, besides the folder that was prepared last
 constexpr uint64_t kSampleBytes = uint64_t{1} << 16;
 constexpr int kSamples = 16;
@@ -68,16 +69,25 @@ uint64_t day_of(const ChatTemplate* chat) {
   return 1 + static_cast<uint64_t>(local.tm_year) * 366 + static_cast<uint64_t>(local.tm_yday);
 }
 
+uint64_t describe_reader(const ReaderRules& reader) {
+  const RenderRules& render = reader.render;
+  const auto number = [](auto value) { return static_cast<uint64_t>(value); };
+  const ChatTemplate* chat = render.words.chat.get();
+  return random_key({chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
+                     number(render.eos.value_or(-1)), number(render.vocab_size), day_of(chat), number(reader.sequence_length)});
+}
+
 uint64_t describe_rules(const PrepareRules& rules) {
   const RenderRules& render = rules.render;
   const TaskRules& task = render.task;
   const auto number = [](auto value) { return static_cast<uint64_t>(value); };
   const ChatTemplate* chat = render.words.chat.get();
-  return random_key({number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
-                     number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only),
-                     number(render.vocab_size), number(task.targets), as_key(task.mask_probability), number(task.num_classes),
-                     number(task.labels_needed), day_of(chat), number(rules.read.vocab_size), number(rules.read.num_classes),
-                     number(rules.sequence_length), number(rules.overflow)});
+  const uint64_t key = random_key(
+      {number(kFormat), chat ? chat->fingerprint() : 0, render.tokenizer ? render.tokenizer->fingerprint() : 0,
+       number(render.append_eos), number(render.eos.value_or(-1)), number(render.completion_only), number(render.vocab_size),
+       number(task.targets), as_key(task.mask_probability), number(task.num_classes), number(task.labels_needed), day_of(chat),
+       number(rules.read.vocab_size), number(rules.read.num_classes), number(rules.sequence_length), number(rules.overflow)});
+  return rules.teacher ? random_key({key, describe_reader(*rules.teacher)}) : key;
 }
 
 std::string hex(uint64_t value) {
@@ -91,7 +101,17 @@ std::string name_of(const fs::path& source) { return fs::weakly_canonical(source
 // Of everything else in state.json, whose numbers no other hash covers.
 std::string check_of(const Json& state) { return hex(hash_text(state.dump(-1, ' ', false, Json::error_handler_t::replace))); }
 
-Json to_json(const PreparedState& state, const fs::path& source) {
+Json to_json(const StoreSizes& sizes) {
+  return {{"tokens", sizes.tokens}, {"labels", sizes.labels}, {"documents", sizes.documents}};
+}
+
+// The names of a state that two readers make end up in `json["teacher"]`.
+Json teacher_json(const PreparedState& state) {
+  return {
+      {"sizes", to_json(state.teacher_sizes)}, {"hash", hex(state.teacher_hash)}, {"truncated", state.counts.teacher_truncated}};
+}
+
+Json to_json(const PreparedState& state, const fs::path& source, bool two_readers) {
   Json json = {{"format", kFormat},
                {"source", name_of(source)},
                {"finished", state.finished},
@@ -101,8 +121,9 @@ Json to_json(const PreparedState& state, const fs::path& source) {
                  {"dropped", state.counts.dropped},
                  {"truncated", state.counts.truncated},
                  {"split", state.counts.split}}},
-               {"sizes", {{"tokens", state.sizes.tokens}, {"labels", state.sizes.labels}, {"documents", state.sizes.documents}}},
+               {"sizes", to_json(state.sizes)},
                {"hash", hex(state.hash)}};
+  if (two_readers) json[kTeacher] = teacher_json(state);
   json["check"] = check_of(json);
   return json;
 }
@@ -121,7 +142,12 @@ uint64_t parse_hex(const std::string& text, const std::string& where) {
   return value;
 }
 
-PreparedState read_state(const std::string& path) {
+StoreSizes sizes_of(const Json& state, const std::string& path) {
+  const Json& sizes = json_member(state, "sizes", path);
+  return {size_of(sizes, "tokens", path), size_of(sizes, "labels", path), size_of(sizes, "documents", path)};
+}
+
+PreparedState read_state(const std::string& path, bool two_readers) {
   Json json = read_json_file(path);
   const std::string check = json_string(json, "check", path);
   json.erase("check");
@@ -136,9 +162,13 @@ PreparedState read_state(const std::string& path) {
   state.counts.dropped = json_int(counts, "dropped", path);
   state.counts.truncated = json_int(counts, "truncated", path);
   state.counts.split = json_int(counts, "split", path);
-  const Json& sizes = json_member(json, "sizes", path);
-  state.sizes = {size_of(sizes, "tokens", path), size_of(sizes, "labels", path), size_of(sizes, "documents", path)};
+  state.sizes = sizes_of(json, path);
   state.hash = parse_hex(json_string(json, "hash", path), path);
+  if (!two_readers) return state;
+  const Json& teacher = json_member(json, kTeacher, path);
+  state.teacher_sizes = sizes_of(teacher, path);
+  state.teacher_hash = parse_hex(json_string(teacher, "hash", path), path);
+  state.counts.teacher_truncated = json_int(teacher, "truncated", path);
   return state;
 }
 
@@ -153,6 +183,10 @@ uint64_t hash_of(const TokenStore& store) {
     for (const DocumentView& document : buffer.documents) hash = hash_document(hash, document);
   }
   return hash;
+}
+
+void expect_hash(const TokenStore& store, uint64_t hash, const fs::path& folder) {
+  if (hash_of(store) != hash) throw InputError({folder.string(), "the bytes that were written", "others", "", ""});
 }
 
 // What the folder's rows were read from; "" when it does not say.
@@ -178,6 +212,7 @@ PreparedFolder::PreparedFolder(const fs::path& place, const fs::path& source, co
       place_(place),
       path_(place / key_),
       label_(label),
+      two_readers_(rules.teacher.has_value()),
       lock_(std::make_unique<FolderLock>(path_, label)) {}
 
 PreparedFolder::~PreparedFolder() = default;
@@ -188,9 +223,13 @@ TokenStore PreparedFolder::take_store() {
   const fs::path file = path_ / kState;
   if (fs::exists(file)) {
     try {
-      PreparedState state = read_state(file.string());
+      PreparedState state = read_state(file.string(), two_readers_);
       TokenStore store(path_, state.sizes);
-      if (hash_of(store) != state.hash) throw InputError({path_.string(), "the bytes that were written", "others", "", ""});
+      expect_hash(store, state.hash, path_);
+      if (two_readers_) {
+        teacher_store_.emplace(path_ / kTeacher, state.teacher_sizes);
+        expect_hash(*teacher_store_, state.teacher_hash, path_ / kTeacher);
+      }
       state_ = state;
       std::error_code ignored;  // an older date only makes it the first to go
       fs::last_write_time(file, fs::file_time_type::clock::now(), ignored);
@@ -200,12 +239,17 @@ TokenStore PreparedFolder::take_store() {
     }
   }
   state_ = {};
+  teacher_store_.reset();
+  if (two_readers_) make_folders(path_ / kTeacher);
+  if (two_readers_) teacher_store_.emplace(path_ / kTeacher, StoreSizes{});
   return TokenStore(path_, {});
 }
 
-void PreparedFolder::save(TokenStore& store, const PreparedState& state) {
+void PreparedFolder::save(TokenStore& store, const PreparedState& state, TokenStore* teacher) {
   store.sync();
-  write_file_atomically(path_ / kState, to_json(state, source_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (teacher) teacher->sync();
+  write_file_atomically(path_ / kState,
+                        to_json(state, source_, two_readers_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   state_ = state;
 }
 

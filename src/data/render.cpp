@@ -94,16 +94,30 @@ void note_surroundings(Document& document, const Encoding& encoding) {
   document.num_back = static_cast<uint32_t>(back - encoding.offsets.rbegin());
 }
 
-Document render_text(const TextSample& sample, const RenderRules& rules, const std::string& where) {
+// Tokens that were appended to the encoding stand behind the text.
+void note_trace(TextTrace& trace, std::string text, const Encoding& encoding, size_t num_tokens) {
+  const auto end = static_cast<uint32_t>(text.size());
+  trace.text = std::move(text);
+  trace.offsets = encoding.offsets;
+  trace.offsets.resize(num_tokens, {end, end});
+}
+
+void note_whole_text(TextTrace& trace, std::string text, const Encoding& encoding, size_t num_tokens) {
+  trace.stretches = {{0, text.size(), std::nullopt}};
+  note_trace(trace, std::move(text), encoding, num_tokens);
+}
+
+Document render_text(const TextSample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace) {
   const Encoding encoding = encode(sample.text, rules, where);
   expect_in_vocabulary(encoding.ids, rules, where);
   Document document = document_of(encoding.ids, 0, rules, where);
   note_surroundings(document, encoding);
   document.row_class = sample.row_class;
+  if (trace) note_whole_text(*trace, sample.text, encoding, document.tokens.size());
   return document;
 }
 
-Document render_completion(const CompletionSample& sample, const RenderRules& rules, const std::string& where) {
+Document render_completion(const CompletionSample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace) {
   if (rules.task.one_document_per_row())
     throw InputError({where, "one text or one list of input_ids, as a row is one sample", "a prompt with its completion",
                       "Write the whole text as `text`.", ""});
@@ -112,17 +126,19 @@ Document render_completion(const CompletionSample& sample, const RenderRules& ru
   const size_t first_kept = first_after_prompt(encoding, sample.prompt.size());
   Document document = document_of(encoding.ids, first_kept, rules, where);
   note_surroundings(document, encoding);
+  if (trace) note_whole_text(*trace, sample.prompt + sample.completion, encoding, document.tokens.size());
   return document;
 }
 
 // Only what the template writes: no special tokens, no end of sequence of ours.
-Document render_messages(const MessagesSample& sample, const RenderRules& rules, const std::string& where) {
+Document render_messages(const MessagesSample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace) {
   if (rules.task.targets != Targets::next_token)
     throw InputError({where, "text or input_ids, as the task is not causal_lm", "a conversation",
                       "Write the whole text as {\"text\": ...}.", ""});
   const ChatTemplate& chat = expect_template(rules.words, sample, where);
+  const bool find_turns = rules.completion_only || trace;
   const TurnText turns =
-      rules.completion_only ? write_turns(sample, chat, where) : TurnText{write_conversation(sample, chat, where), {}, false};
+      find_turns ? write_turns(sample, chat, where) : TurnText{write_conversation(sample, chat, where), {}, false};
   const Encoding encoding = encode(turns.text, rules, where, /*add_special_tokens=*/false);
   expect_in_vocabulary(encoding.ids, rules, where);
   const std::vector<bool> inside = tokens_in_spans(encoding, turns);
@@ -132,6 +148,8 @@ Document render_messages(const MessagesSample& sample, const RenderRules& rules,
     const bool learned = inside[t] || !rules.completion_only;
     document.tokens.push_back(Token::of(encoding.ids[t], learned && is_target(t, encoding.ids[t], rules)));
   }
+  if (trace) trace->stretches = stretches_of(sample, turns);
+  if (trace) note_trace(*trace, turns.text, encoding, document.tokens.size());
   return document;
 }
 
@@ -216,10 +234,10 @@ RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, i
   return rules;
 }
 
-Document render(const Sample& sample, const RenderRules& rules, const std::string& where) {
-  if (const auto* text = std::get_if<TextSample>(&sample)) return render_text(*text, rules, where);
-  if (const auto* completion = std::get_if<CompletionSample>(&sample)) return render_completion(*completion, rules, where);
-  if (const auto* messages = std::get_if<MessagesSample>(&sample)) return render_messages(*messages, rules, where);
+Document render(const Sample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace) {
+  if (const auto* text = std::get_if<TextSample>(&sample)) return render_text(*text, rules, where, trace);
+  if (const auto* completion = std::get_if<CompletionSample>(&sample)) return render_completion(*completion, rules, where, trace);
+  if (const auto* messages = std::get_if<MessagesSample>(&sample)) return render_messages(*messages, rules, where, trace);
   return render_ids(std::get<IdsSample>(sample), rules, where);
 }
 

@@ -68,6 +68,7 @@ struct UpdateStream::Parts {
           update.micro_batches.emplace_back(micro_batch(*order, at, std::min(end, at + options.batch_size)));
       update.kept_tokens += batch.num_kept;
       update.input_tokens += batch.num_tokens;
+      update.paired_tokens += batch.pairs.size();
       update.padded_tokens += batch.rows() * batch.length() - batch.num_tokens;
     }
     return update;

@@ -158,7 +158,37 @@ class TurnFinder {
   ChatText full_;
 };
 
+std::string words_of(const Json& message) {
+  const auto content = message.find("content");
+  if (content == message.end() || !content->is_string()) return "";
+  const std::string& text = content->get_ref<const std::string&>();
+  const char* blanks = " \t\r\n";
+  const size_t begin = text.find_first_not_of(blanks);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+}
+
+// The message that each span begins with; none when spans and messages do not correspond.
+std::vector<std::string> words_of_spans(const MessagesSample& sample, size_t num_spans) {
+  if (sample.num_prompt) return {words_of(sample.messages.at(*sample.num_prompt))};
+  std::vector<std::string> words;
+  for (const Json& message : sample.messages)
+    if (message.value("role", "") == "assistant") words.push_back(words_of(message));
+  return words.size() == num_spans ? words : std::vector<std::string>(num_spans);
+}
+
 }  // namespace
+
+std::vector<TextStretch> stretches_of(const MessagesSample& sample, const TurnText& turns) {
+  const std::vector<std::string> words = words_of_spans(sample, turns.spans.size());
+  std::vector<TextStretch> stretches;
+  for (size_t s = 0; s < turns.spans.size(); ++s) {
+    TextStretch stretch{turns.spans[s].first, turns.spans[s].second, std::nullopt};
+    const size_t at = words[s].empty() ? std::string::npos : turns.text.find(words[s], stretch.begin);
+    if (at != std::string::npos && at + words[s].size() <= stretch.end) stretch.words = at;
+    stretches.push_back(stretch);
+  }
+  return stretches;
+}
 
 TurnText write_turns(const MessagesSample& sample, const ChatTemplate& chat, const std::string& where,
                      bool add_generation_prompt) {

@@ -120,14 +120,15 @@ void LinearDivergence::set_terms(std::vector<LogitsTerm> terms) {
   uld_ = uld == terms_.end() ? nullptr : &*uld;
 }
 
-RowPlan LinearDivergence::scaled_plan(double divisor, double soft_cap, bool write_gradient) const {
+RowPlan LinearDivergence::scaled_plan(double divisor, const Student& student, bool write_gradient) const {
   RowPlan plan = plan_;
   for (size_t i = 0; i < terms_.size(); ++i) {
     RowTerm& row = plan.terms[place_[i]];
-    row.value_factor = temperature_factor(terms_[i]) / divisor;
+    const bool of_pairs = student.pairs && terms_[i].kind == Divergence::uld;
+    row.value_factor = temperature_factor(terms_[i]) / (of_pairs ? student.pairs_divisor : divisor);
     row.gradient_factor = terms_[i].weight * row.value_factor / terms_[i].temperature;
   }
-  plan.soft_cap = soft_cap;
+  plan.soft_cap = student.head.soft_cap;
   plan.write_gradient = write_gradient;
   return plan;
 }
@@ -141,7 +142,7 @@ void LinearDivergence::run_chunk(const Student& student, const Chunk& chunk, con
   if (uld_) {
     const auto options = chunk.student_CV.options().dtype(at::kChar);
     marks = uld_marks(chunk.student_CV, chunk.teacher_CV, uld_->temperature,
-                      workspace(mark_space_, batch.num_rows, student.vocab, options));
+                      workspace(mark_space_, batch.num_rows, student.vocab, options), chunk.paired_P);
     batch.marks = marks.signs_CV.const_data_ptr<int8_t>();
     batch.uld_values = marks.values_C.const_data_ptr<double>();
   }
@@ -153,6 +154,20 @@ void LinearDivergence::run_chunk(const Student& student, const Chunk& chunk, con
   launch(plan, batch, chunk.student_CV);
 }
 
+void LinearDivergence::read_teacher(const Student& student, const RowSource& teacher, Chunk& chunk) {
+  int64_t begin = chunk.begin, count = chunk.student_CV.size(0);
+  if (student.pairs) {
+    const std::vector<int64_t>& rows = student.pairs->rows;
+    const auto first = std::lower_bound(rows.begin(), rows.end(), chunk.begin);
+    begin = first - rows.begin();
+    count = std::lower_bound(first, rows.end(), chunk.begin + count) - first;
+    chunk.paired_P = student.pairs->rows_P.narrow(0, begin, count).sub(chunk.begin);
+  }
+  const int64_t vocab = student.teacher_vocab > 0 ? student.teacher_vocab : student.vocab;
+  chunk.teacher_CV = workspace(teacher_space_, count, vocab, student.rows_ND.options());
+  if (count > 0) teacher.write_logits(begin, chunk.teacher_CV);
+}
+
 template <class AfterChunk, class AfterBlock>
 at::Tensor LinearDivergence::over_blocks(const Student& student, const RowSource* teacher, const at::Tensor& targets_N,
                                          const RowPlan& plan, const at::Tensor& loss_scale, const AfterChunk& after_chunk,
@@ -160,9 +175,10 @@ at::Tensor LinearDivergence::over_blocks(const Student& student, const RowSource
   const int64_t num_rows = student.rows_ND.size(0);
   const int64_t teacher_vocab = student.teacher_vocab > 0 ? student.teacher_vocab : student.vocab;
   const bool reads_teacher = plan.any_teacher || uld_;
-  if (reads_teacher && (!teacher || teacher->num_rows() != num_rows))
+  if (reads_teacher && (!teacher || teacher->num_rows() != (student.pairs ? student.pairs->size() : num_rows)))
     throw Bug("teacher rows that do not pair with the student's");
-  if (plan.any_teacher && teacher_vocab != student.vocab) throw Bug("vocabularies that differ under a term other than uld");
+  if (plan.any_teacher && (teacher_vocab != student.vocab || student.pairs))
+    throw Bug("vocabularies or rows that differ under a term other than uld");
   const HeadRows student_rows(student.rows_ND, student.head);
   const at::Tensor values_NK =
       at::empty({num_rows, plan.num_terms}, student.rows_ND.options().dtype(at::kDouble).requires_grad(false));
@@ -173,12 +189,9 @@ at::Tensor LinearDivergence::over_blocks(const Student& student, const RowSource
     const Block block{begin, workspace(student_space_, end - begin, student.vocab, student.rows_ND.options())};
     for (int64_t at = begin; at < end; at += chunk_size) {
       const int64_t count = std::min(chunk_size, end - at);
-      Chunk chunk{at, block.student_CV.narrow(0, at - begin, count), {}};
+      Chunk chunk{at, block.student_CV.narrow(0, at - begin, count), {}, {}};
       student_rows.write_logits(at, chunk.student_CV);
-      if (reads_teacher) {
-        chunk.teacher_CV = workspace(teacher_space_, count, teacher_vocab, student.rows_ND.options());
-        teacher->write_logits(at, chunk.teacher_CV);
-      }
+      if (reads_teacher) read_teacher(student, *teacher, chunk);
       run_chunk(student, chunk, targets_N, plan, loss_scale, values_NK);
       after_chunk(chunk);
     }
@@ -217,8 +230,7 @@ LinearDivergence::Result LinearDivergence::backward(const Student& student, cons
           .add_(block.student_CV.sum(0, /*keepdim=*/false, student.bias_gradient_V.scalar_type()));
   };
   result.values = over_blocks(
-      student, teacher, targets_N, scaled_plan(divisor, student.head.soft_cap, anything), loss_scale, [](const Chunk&) {},
-      write_gradients);
+      student, teacher, targets_N, scaled_plan(divisor, student, anything), loss_scale, [](const Chunk&) {}, write_gradients);
   return result;
 }
 
@@ -231,8 +243,8 @@ LinearDivergence::Figures LinearDivergence::evaluate(const Student& student, con
     if (chunk.teacher_CV.defined())
       figures.agreement.add_(at::argmax(chunk.student_CV, 1).eq(at::argmax(chunk.teacher_CV, 1)).sum());
   };
-  figures.values = over_blocks(student, teacher, targets_N, scaled_plan(1, student.head.soft_cap, false), {}, count_agreement,
-                               [](const Block&) {});
+  figures.values =
+      over_blocks(student, teacher, targets_N, scaled_plan(1, student, false), {}, count_agreement, [](const Block&) {});
   return figures;
 }
 

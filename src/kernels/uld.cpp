@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sort.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <array>
@@ -123,19 +124,41 @@ void mark_rows(const at::Tensor& student_CV, const at::Tensor& teacher_CW, const
     values_C.add_(teacher.probabilities_CV.narrow(1, common, teacher_CW.size(1) - common).sum(1, false, at::kDouble));
 }
 
+void mark_slab(const at::Tensor& student_CV, const at::Tensor& teacher_CW, double temperature, const at::Tensor& signs_CV,
+               const at::Tensor& values_C) {
+  const at::Tensor ours_CV = probabilities(student_CV, temperature), theirs_CW = probabilities(teacher_CW, temperature);
+  const bool by_digits = ours_CV.is_cpu() && ours_CV.scalar_type() == at::kFloat && signs_CV.is_contiguous();
+  (by_digits ? mark_float32_rows : mark_rows)(ours_CV, theirs_CW, signs_CV, values_C);
+}
+
+// The same for the student's rows `rows_P`, wherever they stand.
+void mark_paired_slab(const at::Tensor& student_CV, const at::Tensor& rows_P, const at::Tensor& teacher_PW, double temperature,
+                      const UldMarks& marks) {
+  const at::Tensor chosen_PV = student_CV.index_select(0, rows_P);
+  const at::Tensor signs_PV = at::empty(chosen_PV.sizes(), marks.signs_CV.options());
+  const at::Tensor values_P = at::empty(rows_P.sizes(), marks.values_C.options());
+  mark_slab(chosen_PV, teacher_PW, temperature, signs_PV, values_P);
+  marks.signs_CV.index_copy_(0, rows_P, signs_PV);
+  marks.values_C.index_copy_(0, rows_P, values_P);
+}
+
 }  // namespace
 
-UldMarks uld_marks(const at::Tensor& student_CV, const at::Tensor& teacher_CW, double temperature, const at::Tensor& signs_CV) {
-  const int64_t rows = student_CV.size(0), width = std::max(student_CV.size(1), teacher_CW.size(1));
-  const UldMarks marks{signs_CV, at::empty({rows}, student_CV.options().dtype(at::kDouble).requires_grad(false))};
+UldMarks uld_marks(const at::Tensor& student_CV, const at::Tensor& teacher_PW, double temperature, const at::Tensor& signs_CV,
+                   const at::Tensor& paired_P) {
+  const int64_t rows = teacher_PW.size(0), width = std::max(student_CV.size(1), teacher_PW.size(1));
+  const auto options = student_CV.options().dtype(at::kDouble).requires_grad(false);
+  const UldMarks marks{signs_CV, paired_P.defined() ? at::zeros({student_CV.size(0)}, options) : at::empty({rows}, options)};
+  if (paired_P.defined()) marks.signs_CV.zero_();
   const int64_t slab = std::max<int64_t>(1, kBytes / (kBytesPerEntry * width));
   for (int64_t begin = 0; begin < rows; begin += slab) {
     const int64_t count = std::min(slab, rows - begin);
-    const at::Tensor ours_CV = probabilities(student_CV.narrow(0, begin, count), temperature);
-    const at::Tensor theirs_CW = probabilities(teacher_CW.narrow(0, begin, count), temperature);
-    const bool by_digits = ours_CV.is_cpu() && ours_CV.scalar_type() == at::kFloat && signs_CV.is_contiguous();
-    (by_digits ? mark_float32_rows : mark_rows)(ours_CV, theirs_CW, signs_CV.narrow(0, begin, count),
-                                                marks.values_C.narrow(0, begin, count));
+    const at::Tensor teacher_CW = teacher_PW.narrow(0, begin, count);
+    if (paired_P.defined())
+      mark_paired_slab(student_CV, paired_P.narrow(0, begin, count), teacher_CW, temperature, marks);
+    else
+      mark_slab(student_CV.narrow(0, begin, count), teacher_CW, temperature, signs_CV.narrow(0, begin, count),
+                marks.values_C.narrow(0, begin, count));
   }
   return marks;
 }

@@ -11,8 +11,11 @@ struct UldMarks {
   at::Tensor values_C;  // float64: the distance
 };
 
-// Logits [C,V] and [C,W] of any float type; the narrower side counts as padded with zeros. Computes in float32 (float64 for
-// float64) over a few rows at a time; the signs are written into `signs_CV`, int8 of the student's shape.
-UldMarks uld_marks(const at::Tensor& student_CV, const at::Tensor& teacher_CW, double temperature, const at::Tensor& signs_CV);
+// Logits [C,V] and [P,W] of any float type; the narrower side counts as padded with zeros. Row p of the teacher belongs to row
+// paired_P[p] (int64) of the student, or to row p when that is undefined; rows without a teacher get signs and values of 0.
+// Computes in float32 (float64 for float64) over a few rows at a time; the signs are written into `signs_CV`, int8 of the
+// student's shape.
+UldMarks uld_marks(const at::Tensor& student_CV, const at::Tensor& teacher_PW, double temperature, const at::Tensor& signs_CV,
+                   const at::Tensor& paired_P = {});
 
 }  // namespace distill

@@ -29,11 +29,15 @@ LogitsSides logits_sides(const ForwardOutput& student, const ForwardOutput* teac
   LogitsSides sides;
   sides.student.rows_ND = rows_at(student.final_hidden_BTD, batch.kept_N).to(dtype);
   sides.student.head = casts.student.get(kernel_head(student.head), dtype);
-  sides.student.vocab = common_vocab(student.head, teacher ? &teacher->head : nullptr, vocabulary_limit);
+  const bool one_vocabulary = teacher && !batch.teacher;
+  sides.student.vocab = common_vocab(student.head, one_vocabulary ? &teacher->head : nullptr, vocabulary_limit);
   sides.student.rows_gradient = false;
-  if (teacher)
-    sides.teacher.emplace(rows_at(teacher->final_hidden_BTD, batch.kept_N).to(dtype),
-                          casts.teacher.get(kernel_head(teacher->head), dtype));
+  if (!teacher) return sides;
+  sides.teacher.emplace(rows_at(teacher->final_hidden_BTD, batch.read_by_teacher().kept_N).to(dtype),
+                        casts.teacher.get(kernel_head(teacher->head), dtype));
+  if (one_vocabulary) return sides;
+  sides.student.teacher_vocab = teacher->head.vocab_size();
+  sides.student.pairs = &batch.pairs;
   return sides;
 }
 

@@ -21,7 +21,8 @@ struct HeadCasts {
 };
 
 // `teacher` may be null. `vocabulary_limit`: ids from here on are dropped on both sides; 0 = none. Bug when the teacher's
-// vocabulary does not reach that far: models are checked before a run starts.
+// vocabulary does not reach that far: models are checked before a run starts. A teacher with a tokenizer of its own
+// (TokenBatch::teacher) keeps its whole vocabulary, and has the rows of the pairs; these point into `batch`.
 LogitsSides logits_sides(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
                          at::ScalarType dtype, int64_t vocabulary_limit, HeadCasts& casts);
 

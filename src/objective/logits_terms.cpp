@@ -106,7 +106,7 @@ void LogitsTerms::set(const std::vector<double>& weights, const std::vector<doub
 }
 
 void LogitsTerms::backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
-                           double kept_of_update, const at::Tensor& loss_scale, const at::Tensor& values, Roots& roots) {
+                           const UpdateCounts& counts, const at::Tensor& loss_scale, const at::Tensor& values, Roots& roots) {
   if (places_.empty() || batch.num_kept == 0) return;
   const at::NoGradGuard no_grad;
   const at::Tensor& final_BTD = student.final_hidden_BTD;
@@ -115,8 +115,8 @@ void LogitsTerms::backward(const ForwardOutput& student, const ForwardOutput* te
   sides.student.rows_gradient = final_BTD.requires_grad();
   sides.student.weight_gradient_VD = gradient_buffer(student.head.weight_VD, roots);
   sides.student.bias_gradient_V = gradient_buffer(student.head.bias_V, roots);
-  const auto result =
-      divergence_->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, kept_of_update, loss_scale);
+  sides.student.pairs_divisor = std::max(1.0, counts.pairs);  // without a pair there is nothing to divide
+  const auto result = divergence_->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, counts.kept, loss_scale);
   for (size_t i = 0; i < places_.size(); ++i)
     values[static_cast<int64_t>(places_[i])].copy_(result.values[static_cast<int64_t>(i)]);
   if (!final_BTD.requires_grad()) return;

@@ -38,7 +38,9 @@ class LogitsTerms {
   bool any() const { return !terms_.empty(); }
 
   // Raw values go to values[index]. Gradients of the head go to their buffers, that of the final hidden states becomes a root.
-  void backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch, double kept_of_update,
+  // Under two tokenizers (TokenBatch::teacher) uld is a sum over the paired positions divided by those of the whole update, and
+  // cross_entropy what it always is.
+  void backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch, const UpdateCounts& counts,
                 const at::Tensor& loss_scale, const at::Tensor& values, Roots& roots);
 
  private:

@@ -122,7 +122,7 @@ at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput
   const at::Tensor answer = at::zeros({num_terms + num_figures}, at::TensorOptions().dtype(at::kDouble).device(device));
   const at::Tensor values = answer.narrow(0, 0, num_terms), figures = answer.narrow(0, num_terms, num_figures);
   Roots roots;
-  parts.logits->backward(student, teacher, batch, counts.kept, loss_scale, values, roots);
+  parts.logits->backward(student, teacher, batch, counts, loss_scale, values, roots);
   const at::Tensor total =
       teacher ? parts.features->total({student, *teacher}, batch, counts, parts.selected, values, figures) : at::Tensor();
   if (total.defined() && total.requires_grad())

@@ -105,11 +105,12 @@ void LogFile::on_step(const StepEvent& event) {
   line.add("step", event.step).add("loss", event.loss).add("terms", object(event.terms)).add("weighted", object(event.weighted));
   if (!event.figures.empty()) line.add("figures", object(event.figures));
   if (!event.gradient_shares.empty()) line.add("gradient_share", object(event.gradient_shares));
-  parts_->write(line.add("learning_rate", event.learning_rate)
-                    .add("grad_norm", event.grad_norm)
-                    .add("tokens", event.tokens)
-                    .add("input_tokens", event.input_tokens)
-                    .add("tokens_per_second", event.tokens_per_second)
+  line.add("learning_rate", event.learning_rate)
+      .add("grad_norm", event.grad_norm)
+      .add("tokens", event.tokens)
+      .add("input_tokens", event.input_tokens);
+  if (event.paired_tokens) line.add("paired_tokens", *event.paired_tokens);
+  parts_->write(line.add("tokens_per_second", event.tokens_per_second)
                     .add("seconds", event.seconds)
                     .add("loss_scale", event.loss_scale)
                     .add("skipped", event.skipped),

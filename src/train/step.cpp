@@ -24,7 +24,7 @@ void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const
   const TokenBatch batch = parts.copies(host_batch);
   std::optional<ForwardOutput> from_teacher;
   if (parts.teacher) {
-    from_teacher = parts.teacher->forward(batch, parts.objective.teacher_needs());
+    from_teacher = parts.teacher->forward(batch.read_by_teacher(), parts.objective.teacher_needs());
     const at::NoGradGuard no_grad;
     for (const at::Tensor& answer : {from_teacher->final_hidden_BTD, from_teacher->embedding_BD})
       if (answer.defined()) teacher_finite.mul_(at::isfinite(answer).all());
@@ -44,7 +44,8 @@ bool accumulate(const StepParts& parts, const Update& update, at::Tensor& terms,
   ForwardOptions forward = parts.forward;
   forward.train = true;
   forward.noise_key = random_key({parts.seed, static_cast<uint64_t>(update.index)});
-  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens)};
+  const UpdateCounts counts{static_cast<double>(update.kept_tokens), static_cast<double>(update.input_tokens),
+                            static_cast<double>(update.paired_tokens)};
   for (const TokenBatch& batch : update.micro_batches) {
     if (stop_signal() != 0) return false;
     run_micro_batch(parts, batch, forward, counts, terms, teacher_finite);
@@ -129,7 +130,8 @@ ResidualPeak teacher_residual_peak(const StepParts& parts, const Update& update)
   ResidualPeak peak;
   const Needs needs = every_hidden_layer(parts.teacher->spec());
   if (!needs.any()) return peak;
-  const ForwardOutput output = parts.teacher->forward(first_row(update.micro_batches.front()).to(parts.device), needs);
+  const ForwardOutput output =
+      parts.teacher->forward(first_row(update.micro_batches.front().read_by_teacher()).to(parts.device), needs);
   for (const auto& [layer, hidden_BTD] : output.hidden_BTD) {
     const double magnitude = hidden_BTD.abs().max().item<double>();
     // The last one stands after the final norm: it is no part of the stream.
@@ -142,7 +144,7 @@ std::string first_bad_teacher_layer(const StepParts& parts, const Update& update
   Needs every_layer = every_hidden_layer(parts.teacher->spec());
   every_layer.logits = !every_layer.any();
   for (const TokenBatch& batch : update.micro_batches) {
-    const ForwardOutput output = parts.teacher->forward(batch.to(parts.device), every_layer);
+    const ForwardOutput output = parts.teacher->forward(batch.read_by_teacher().to(parts.device), every_layer);
     for (const auto& [layer, hidden_BTD] : output.hidden_BTD)
       if (!at::isfinite(hidden_BTD).all().item<bool>()) return layer == 0 ? "the embeddings" : "block " + std::to_string(layer);
   }

@@ -125,6 +125,7 @@ bool Trainer::step() {
   event.total_steps = options_.total_updates;
   event.tokens = update.kept_tokens;
   event.input_tokens = update.input_tokens;
+  if (update.micro_batches.front().teacher) event.paired_tokens = update.paired_tokens;
   state_.kept_tokens += update.kept_tokens;
   state_.input_tokens += update.input_tokens;
   pending_.push_back({std::move(event), ReadBack(*values)});

@@ -39,7 +39,7 @@ std::string many_rows(int count) {
 
 struct Prepared : ::testing::Test {
   ScratchFolder folder;
-  ByteTokenizer tokenizer;
+  ByteTokenizer tokenizer, other;
   fs::path place = fs::path(folder.write("x", "")).parent_path() / "prepared";
 
   PrepareRules rules(int64_t sequence_length = 16) const {
@@ -49,6 +49,13 @@ struct Prepared : ::testing::Test {
     rules.read.vocab_size = 301;
     rules.sequence_length = sequence_length;
     return rules;
+  }
+  // A teacher that reads without <s>.
+  PrepareRules rules_of_two(int64_t teacher_length = 12) {
+    other.begins = false;
+    PrepareRules two = rules();
+    two.teacher = ReaderRules{render_rules(DataRecipe(), &other, 301), teacher_length};
+    return two;
   }
   PreparedSource prepare(const std::string& path, const PrepareRules& rules) const {
     return prepare_source(path, rules, {place, 0}, "data.train");
@@ -67,17 +74,32 @@ struct Prepared : ::testing::Test {
   }
 };
 
-void expect_same(const PreparedSource& a, const PreparedSource& b) {
-  EXPECT_EQ(a.store.documents(), b.store.documents());
-  EXPECT_EQ(a.state.hash, b.state.hash);
-  EXPECT_EQ(a.state.counts.documents, b.state.counts.documents);
-  EXPECT_EQ(a.state.counts.truncated, b.state.counts.truncated);
+void expect_same_documents(const TokenStore& a, const TokenStore& b) {
+  EXPECT_EQ(a.documents(), b.documents());
   RowBuffer one, other;
-  read_documents(a.store, 0, a.store.documents().size(), one);
-  read_documents(b.store, 0, b.store.documents().size(), other);
+  read_documents(a, 0, a.documents().size(), one);
+  read_documents(b, 0, b.documents().size(), other);
   ASSERT_EQ(one.tokens.size(), other.tokens.size());
   for (size_t i = 0; i < one.tokens.size(); ++i) ASSERT_EQ(one.tokens[i].bits, other.tokens[i].bits);
   EXPECT_EQ(one.labels, other.labels);
+}
+
+void expect_same(const PreparedSource& a, const PreparedSource& b) {
+  expect_same_documents(a.store, b.store);
+  EXPECT_EQ(a.state.hash, b.state.hash);
+  EXPECT_EQ(a.state.teacher_hash, b.state.teacher_hash);
+  EXPECT_EQ(a.state.counts.documents, b.state.counts.documents);
+  EXPECT_EQ(a.state.counts.truncated, b.state.counts.truncated);
+  EXPECT_EQ(a.state.counts.teacher_truncated, b.state.counts.teacher_truncated);
+  ASSERT_EQ(a.teacher.has_value(), b.teacher.has_value());
+  if (a.teacher) expect_same_documents(*a.teacher, *b.teacher);
+}
+
+std::string many_texts(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i)
+    text += "{\"text\": \"" + std::string(static_cast<size_t>(1 + i % 20), "cd"[i % 2]) + std::to_string(i) + "\"}\n";
+  return text;
 }
 
 TEST_F(Prepared, AreTheSameOnDiskAsInMemoryAndWhenTakenUpAgain) {
@@ -204,6 +226,82 @@ TEST_F(Prepared, GoOnWhereAKilledPreparationStopped) {
       store.sync();
     }
     expect_same(whole, prepare(path, rules()));
+  }
+}
+
+TEST_F(Prepared, TwoReadingsAreTheSameOnDiskAsInMemoryAndWhenTakenUpAgain) {
+  const auto path = folder.write("d.jsonl", many_texts(3000));
+  const PreparedSource memory = prepare_source(path, rules_of_two(), {}, "data.train");
+  ASSERT_TRUE(memory.teacher);
+  EXPECT_EQ(memory.store.documents().size(), memory.teacher->documents().size());
+  EXPECT_GT(memory.state.counts.teacher_truncated, memory.state.counts.truncated);
+  expect_same(memory, prepare(path, rules_of_two()));
+  const auto written = fs::last_write_time(only_folder() / "teacher" / "tokens.bin");
+  expect_same(memory, prepare(path, rules_of_two()));
+  EXPECT_EQ(fs::last_write_time(only_folder() / "teacher" / "tokens.bin"), written) << "prepared twice";
+}
+
+TEST_F(Prepared, AnotherTeacherPreparesAnew) {
+  const auto path = folder.write("d.jsonl", many_texts(50));
+  std::vector<PrepareRules> all = {rules(), rules_of_two(), rules_of_two(11)};
+  all.emplace_back(rules_of_two()).teacher->render.eos = 9;
+  all.emplace_back(rules_of_two()).teacher->render.tokenizer = nullptr;
+  std::set<std::string> keys;
+  for (const PrepareRules& one : all) keys.insert(prepared_key(path, one));
+  EXPECT_EQ(keys.size(), all.size());
+}
+
+TEST_F(Prepared, TwoReadingsGoOnWhereAKilledPreparationStopped) {
+  const auto path = folder.write("d.jsonl", many_texts(20000));
+  const PrepareRules two = rules_of_two();
+  const PreparedSource whole = prepare_source(path, two, {}, "data.train");
+  const auto add = [](TokenStore& store, const Document& document, uint64_t& hash) {
+    const StoredDocument stored = store.add(document);
+    hash = hash_document(hash, {document.tokens.data(), document.labels.empty() ? nullptr : document.labels.data(), stored.length,
+                                stored.num_kept, stored.row_class});
+  };
+  for (const int64_t first : {1, 777, 19999}) {
+    fs::remove_all(place);
+    {
+      PreparedFolder half(place, path, two, "data.train");
+      TokenStore store = half.take_store();
+      auto teacher = half.take_teacher_store();
+      ASSERT_TRUE(teacher);
+      PreparedState state;
+      const auto reader = open_rows(path, two.read);
+      RawRow row;
+      for (int64_t i = 0; i < first; ++i) {
+        ASSERT_TRUE(reader->next(row));
+        const TwoDocuments both = render_for_both(reader->parse(row, "d"), {two.render, 16}, *two.teacher, "d");
+        add(store, both.student, state.hash);
+        add(*teacher, both.teacher, state.teacher_hash);
+        ++state.counts.documents;
+        state.counts.truncated += both.student_cut;
+        state.counts.teacher_truncated += both.teacher_cut;
+      }
+      state.position = reader->position();
+      state.sizes = store.sizes();
+      state.teacher_sizes = teacher->sizes();
+      half.save(store, state, &*teacher);
+      add(*teacher, Document{{Token::of(1, true)}, {}, {}}, state.teacher_hash);  // written after the last state: not counted
+      teacher->sync();
+    }
+    expect_same(whole, prepare(path, two));
+  }
+}
+
+TEST_F(Prepared, ADamagedSecondReadingIsPreparedAgainWithAWarning) {
+  const auto path = folder.write("d.jsonl", many_texts(500));
+  const PreparedSource sound = prepare(path, rules_of_two());
+  for (const char* name : {"tokens.bin", "labels.bin", "documents.bin"}) {
+    const fs::path file = only_folder() / "teacher" / name;
+    std::string bytes = read_file(file);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    std::ofstream(file, std::ios::binary) << bytes;
+    const size_t before = log::warnings().size();
+    expect_same(sound, prepare(path, rules_of_two()));
+    ASSERT_EQ(log::warnings().size(), before + 1) << name;
+    EXPECT_THAT(log::warnings().back(), HasSubstr("prepared again"));
   }
 }
 

@@ -163,6 +163,34 @@ TEST(LinearDivergence, UldComparesVocabulariesOfDifferentSizes) {
   }
 }
 
+// Two tokenizers: the teacher has rows for some of the student's alone, in a vocabulary of its own.
+TEST(LinearDivergence, UldOfPairsComparesThemAloneAndDividesByTheirNumber) {
+  const std::vector<LogitsTerm> terms = {{Divergence::uld, 0.7, 1.5, false}, {Divergence::cross_entropy, 0.4, 1, false}};
+  for (const std::vector<int64_t>& paired : {std::vector<int64_t>{1, 2, 6, 12}, {0, 12}, {5}, {}}) {
+    Sides sides = make_sides(13, 20);
+    sides.teacher.weight_VD = at::randn({33, 9}, at::kDouble);
+    RowPairs pairs{paired, at::tensor(paired, at::kLong)};
+    const at::Tensor teacher_PD = sides.teacher_ND.narrow(0, 0, pairs.size());
+    const HeadRows teacher(teacher_PD, sides.teacher);
+    const at::Tensor rows = sides.student_ND.clone().requires_grad_();
+    const at::Tensor logits = twin_logits(rows, sides.student, 20);
+    const at::Tensor student = at::softmax(logits.index_select(0, pairs.rows_P) / 1.5, 1);
+    const at::Tensor given = at::softmax(twin_logits(teacher_PD, sides.teacher, 33) / 1.5, 1);
+    const at::Tensor uld = twin_uld(at::constant_pad_nd(student, {0, 13}), given) / 5;
+    const at::Tensor labels = at::cross_entropy_loss(logits, sides.targets_N, {}, at::Reduction::Sum) / 9;
+    (0.7 * uld + 0.4 * labels).backward();
+    for (const int64_t chunk : {1, 3, 5, 64}) {
+      auto again = sides.side(at::kDouble);
+      again.teacher_vocab = 33;
+      again.pairs = &pairs;
+      again.pairs_divisor = 5;
+      const auto result = LinearDivergence(terms, chunk, 2 * chunk).backward(again, &teacher, sides.targets_N, 9, {});
+      EXPECT_LT(gap(result.values, at::stack({uld.detach(), labels.detach()})), 1e-13);
+      EXPECT_LT(gap(result.rows_gradient_ND, rows.grad()), 1e-13);
+    }
+  }
+}
+
 TEST(LinearDivergence, TermsCanChangeBetweenUpdates) {
   const Sides sides = make_sides(5, 17);
   const HeadRows teacher = sides.teacher_rows(at::kDouble);

@@ -57,10 +57,21 @@ struct FoundTokenizer {
 FoundTokenizer tokenizer_in(const std::filesystem::path& folder);
 // The template that writes conversations: that of `data.chat_template`, else of the tokenizer's folder.
 ChatWords chat_words_of(const Recipe& recipe, const StudentPlan& student);
-// Ids from the returned width on are dropped on both sides (DESIGN section 4, Vocabulary), and refused in data.
-int64_t agree_on_vocabulary(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
-                            const std::optional<ModelSpec>& teacher);
-DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, int64_t vocabulary,
+// What teacher and student mean by their ids.
+struct Vocabulary {
+  int64_t width = 0;   // ids from here on are dropped on both sides (DESIGN section 4, Vocabulary), and refused in data
+  bool shared = true;  // false: the teacher's ids are others, and nothing that compares ids is defined
+  std::optional<TeacherReader> teacher;  // its tokenizer, when the ids are others and a term compares the models all the same
+};
+// Ids that differ are InputError, unless the terms that read the teacher do without: `uld`, of a causal model. RecipeError, with
+// the places of the keys, for terms beside it that compare layers and for data.overflow: split. Warns when held-out figures lack
+// the teacher for that reason.
+Vocabulary agree_on_vocabulary(const LoadedRecipe& loaded, const Recipe& recipe, const StudentPlan& student,
+                               const Tokenizer* student_tokenizer, const std::optional<ModelSpec>& teacher);
+// The same for held-out figures, which leave out what needs common ids.
+Vocabulary vocabulary_for_evaluation(const Recipe& recipe, const StudentPlan& student, const Tokenizer* student_tokenizer,
+                                     const std::optional<ModelSpec>& teacher);
+DataLimits data_limits(const StudentPlan& student, const std::optional<ModelSpec>& teacher, const Vocabulary& vocabulary,
                        const TaskRules& task, const ChatWords& words, const FoundTokenizer& tokenizer);
 ModelShape shape_of(const ModelSpec& spec);
 // RecipeError, with the places of the keys, for terms that do not fit the models. `recipe` is `loaded` with local models.
@@ -70,7 +81,7 @@ Objective make_objective(const LoadedRecipe& loaded, const Recipe& recipe, const
 // Where data.prepared keeps tokenised rows.
 PreparedPlace prepared_place(const Recipe& recipe);
 
-// The rows of data.eval; null without them, and, with a warning, when they would tell nothing.
+// The rows of data.eval, as the student reads them; null without them, and, with a warning, when they would tell nothing.
 std::shared_ptr<const Rows> load_eval_rows(const Recipe& recipe, const StudentPlan& student,
                                            const std::optional<ModelSpec>& teacher, const Tokenizer* tokenizer,
                                            const DataLimits& limits);

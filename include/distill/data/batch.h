@@ -15,7 +15,8 @@ struct KeyedRow {
 };
 
 // At least one row. Padded on the right to the longest row: id 0, position 0, document -1, target -100. Masks are keyed by
-// (noise_seed, key of the row, document in the row): the same however the rows of an update are split.
+// (noise_seed, key of the row, document in the row): the same however the rows of an update are split. Rows with a second reading
+// make a batch with one (TokenBatch::teacher).
 TokenBatch make_batch(const Rows& rows, const std::vector<KeyedRow>& members, bool pin_memory, uint64_t noise_seed = 0);
 
 }  // namespace distill

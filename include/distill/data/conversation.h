@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "distill/data/render.h"
 #include "distill/data/sample.h"
 #include "distill/text/chat_template.h"
 #include "distill/text/tokenizer.h"
@@ -29,6 +30,9 @@ TurnText write_turns(const MessagesSample& sample, const ChatTemplate& chat, con
                      bool add_generation_prompt = false);
 // The text alone.
 std::string write_conversation(const MessagesSample& sample, const ChatTemplate& chat, const std::string& where);
+
+// The spans as stretches; one that stands for one message, and holds its content without the blanks at its ends, says where.
+std::vector<TextStretch> stretches_of(const MessagesSample& sample, const TurnText& turns);
 
 // For every token whether it lies in a span.
 std::vector<bool> tokens_in_spans(const Encoding& encoding, const TurnText& turns);

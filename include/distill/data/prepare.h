@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "distill/data/prepared.h"
@@ -14,6 +15,7 @@ namespace distill {
 struct PreparedSource {
   TokenStore store;
   PreparedState state;
+  std::optional<TokenStore> teacher;  // document for document what a teacher with a tokenizer of its own reads
 };
 
 // Takes up what an earlier start prepared, prepares the rest, and shows how far it is. InputError: file and row of the first bad

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "distill/data/chat_words.h"
@@ -46,11 +47,23 @@ struct RenderRules {
 RenderRules render_rules(const DataRecipe& recipe, const Tokenizer* tokenizer, int64_t vocab_size, const TaskRules& task = {},
                          const ChatWords& words = {});
 
+// A stretch of a text that is learned from, in bytes: all of a text, or what the assistant says in one turn.
+struct TextStretch {
+  size_t begin = 0, end = 0;
+  std::optional<size_t> words;  // where the content of the turn's message begins, when it stands there as it was given
+};
+// Where the tokens of a document come from.
+struct TextTrace {
+  std::string text;                                    // that was tokenised
+  std::vector<std::pair<uint32_t, uint32_t>> offsets;  // byte range of each token; empty for one that was added to the text
+  std::vector<TextStretch> stretches;                  // in order
+};
+
 // The whole document, not cut. next_token: its first token is never kept, as nothing predicts it. masked_tokens: special tokens
 // are never kept. Conversations are what their template writes, and nothing is added to it (conversation.h). InputError names
 // `where`: text without a tokenizer, a conversation without a template, ids outside the vocabulary, no end of sequence to
-// append, a kind of row that the task does not have.
-Document render(const Sample& sample, const RenderRules& rules, const std::string& where);
+// append, a kind of row that the task does not have. `trace`, when given, is filled in; ids have no text to trace.
+Document render(const Sample& sample, const RenderRules& rules, const std::string& where, TextTrace* trace = nullptr);
 
 // The document in pieces of at most `length` tokens: only the first one (truncate) or all (split). Pieces without a kept token
 // are left in, for the caller to count. next_token: every piece begins anew, its first token is never kept. Else every piece

@@ -17,12 +17,21 @@
 
 namespace distill {
 
+// A teacher with a tokenizer of its own, and how it reads the same rows.
+struct TeacherReader {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  int64_t vocab_size = 0;
+  int64_t max_positions = 0;  // 0 = unbounded
+  ChatWords words;
+};
+
 struct DataLimits {
   int64_t vocab_size = 0;     // ids at or above are InputError, with file and line
   int64_t max_positions = 0;  // bounds sequence_length; 0 = unbounded
   TaskRules task;
   ChatWords words;                             // without a template conversations are refused
   std::optional<Complaint> tokenizer_problem;  // why there is no tokenizer, for the row that needs one
+  std::optional<TeacherReader> teacher;        // none: the teacher reads the student's tokens
 };
 
 struct DataCounts {
@@ -33,7 +42,9 @@ struct DataCounts {
   int64_t rows = 0;          // after packing, one epoch
   int64_t input_tokens = 0;  // of those rows, padding left out
   int64_t kept_tokens = 0;
-  // Those of more documents: the first four, which are known before rows are made.
+  int64_t teacher_truncated = 0;         // documents longer than the teacher may read, cut to that
+  std::optional<int64_t> paired_tokens;  // kept tokens with a counterpart of the teacher's; none under one tokenizer
+  // Those of more documents, which are known before rows are made.
   void add_documents(const DataCounts& more);
   std::string text() const;  // one line for the start of a run
 };
@@ -50,7 +61,9 @@ class Rows;
 // row; no kept label at all. `name` is `data.train` or `data.eval`, for messages. Evaluation uses every row once, in file order:
 // weights do not count there. Logs one line with the counts, and a warning when more than 5 % of the documents were truncated.
 // The counts are those of epoch 0 under `seed`, which must be the stream's. Stopped when a signal comes. `place` keeps the tokens
-// for the next start.
+// for the next start. With `limits.teacher` every row has a second reading (Rows::teacher); then token ids are InputError, and
+// not one position at which both sides have read the same text; `overflow: split`, whose pieces would be others on each side, is
+// a Bug.
 std::shared_ptr<const Rows> load_rows(const std::vector<SourceRecipe>& sources, const DataRecipe& recipe, const std::string& name,
                                       const Tokenizer* tokenizer, const DataLimits& limits, uint64_t seed,
                                       const PreparedPlace& place = {});
@@ -76,6 +89,7 @@ struct Update {
   int64_t kept_tokens = 0;   // over all micro-batches and ranks; rows when a row is one sample
   int64_t input_tokens = 0;  // that are not padding, over all ranks
   int64_t padded_tokens = 0;
+  int64_t paired_tokens = 0;  // of two tokenizers, over all ranks; 0 under one
 };
 
 class UpdateStream {

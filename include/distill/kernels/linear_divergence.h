@@ -10,6 +10,7 @@
 
 #include "distill/kernels/divergence_rows.h"
 #include "distill/kernels/row_source.h"
+#include "distill/tensor/token_batch.h"
 
 namespace distill {
 
@@ -43,6 +44,10 @@ class LinearDivergence {
     LinearHead head;            // in the same type
     int64_t vocab = 0;          // ids from here on do not exist; at most the height of the head
     int64_t teacher_vocab = 0;  // the same of the teacher's rows, where uld alone reads them; 0 = vocab
+    // Where uld alone reads the teacher: the rows that it compares, of which the teacher has one each, and what divides their
+    // sum, the pairs of the whole update. Null: every row, and the divisor of the other terms.
+    const RowPairs* pairs = nullptr;
+    double pairs_divisor = 0;
     bool rows_gradient = true;  // whether anyone reads Result::rows_gradient_ND
     // The gradients below are added to; undefined = not wanted. Float32 or wider, [V,D] and [V].
     at::Tensor weight_gradient_VD;
@@ -71,17 +76,18 @@ class LinearDivergence {
     int64_t begin = 0;
     at::Tensor student_CV;
   };
-  // A chunk of it, with the teacher's logits.
+  // A chunk of it, with the teacher's logits, which are those of the rows paired_P of the chunk when that is defined.
   struct Chunk {
     int64_t begin = 0;
-    at::Tensor student_CV, teacher_CV;
+    at::Tensor student_CV, teacher_CV, paired_P;
   };
+  void read_teacher(const Student& student, const RowSource& teacher, Chunk& chunk);
   template <class AfterChunk, class AfterBlock>
   at::Tensor over_blocks(const Student& student, const RowSource* teacher, const at::Tensor& targets_N, const RowPlan& plan,
                          const at::Tensor& loss_scale, const AfterChunk& after_chunk, const AfterBlock& after_block);
   void run_chunk(const Student& student, const Chunk& chunk, const at::Tensor& targets_N, const RowPlan& plan,
                  const at::Tensor& loss_scale, const at::Tensor& values_NK);
-  RowPlan scaled_plan(double divisor, double soft_cap, bool write_gradient) const;
+  RowPlan scaled_plan(double divisor, const Student& student, bool write_gradient) const;
 
   std::vector<LogitsTerm> terms_;
   RowPlan plan_;                // terms sorted by temperature

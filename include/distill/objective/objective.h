@@ -42,6 +42,7 @@ struct ObjectiveOptions {
 struct UpdateCounts {
   double kept = 0;    // positions, or rows when a row is one sample; divides logits and embedding terms
   double tokens = 0;  // that are not padding; divides terms with `positions: all`
+  double pairs = 0;   // positions that uld compares under two tokenizers; divides it there
 };
 
 class Objective {

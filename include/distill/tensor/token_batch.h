@@ -4,9 +4,17 @@
 #include <ATen/core/TensorBody.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace distill {
+
+// Some of many rows, which have counterparts elsewhere: their numbers ascend; on the host, and beside the tensors of a batch.
+struct RowPairs {
+  std::vector<int64_t> rows;
+  at::Tensor rows_P;  // int64
+  int64_t size() const { return static_cast<int64_t>(rows.size()); }
+};
 
 struct TokenBatch {
   at::Tensor ids_BT;        // int64
@@ -24,11 +32,16 @@ struct TokenBatch {
   bool one_document_per_row = true;
   // Lengths of each row's documents in order, on the host: [B][documents].
   std::vector<std::vector<int64_t>> document_lengths;
+  // Only for a teacher with a tokenizer of its own: the same documents, row for row, as it reads them. Its kept_N[p] is the
+  // position that has read the same text as position kept_N[pairs.rows[p]] here (data/pairing.h); it has no targets.
+  std::shared_ptr<TokenBatch> teacher;
+  RowPairs pairs;
 
   int64_t rows() const { return ids_BT.size(0); }
   int64_t length() const { return ids_BT.size(1); }
+  const TokenBatch& read_by_teacher() const { return teacher ? *teacher : *this; }
   TokenBatch to(at::Device device) const;  // non-blocking from pinned memory
-  std::vector<at::Tensor*> tensors();
+  std::vector<at::Tensor*> tensors();      // with those of `teacher`
 };
 
 // The batch of row 0 alone, without its labels: for looking at a model.

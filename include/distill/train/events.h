@@ -33,10 +33,11 @@ struct StepEvent {
   std::vector<std::pair<std::string, double>> weighted;         // weight * term
   std::vector<std::pair<std::string, double>> gradient_shares;  // of the terms; they add up to 1; empty when not asked for
   double learning_rate = 0;
-  double grad_norm = 0;          // before clipping, after unscaling
-  int64_t tokens = 0;            // kept; rows when a row is one sample
-  int64_t input_tokens = 0;      // that are not padding
-  double tokens_per_second = 0;  // input tokens over wall time
+  double grad_norm = 0;                  // before clipping, after unscaling
+  int64_t tokens = 0;                    // kept; rows when a row is one sample
+  int64_t input_tokens = 0;              // that are not padding
+  std::optional<int64_t> paired_tokens;  // kept ones that uld compares, under two tokenizers
+  double tokens_per_second = 0;          // input tokens over wall time
   double seconds = 0;
   double loss_scale = 1;
   bool skipped = false;
