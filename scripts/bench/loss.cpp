@@ -73,7 +73,9 @@ class Work {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  void print_memory() const { std::printf("%llu %llu\n", static_cast<unsigned long long>(peak()), static_cast<unsigned long long>(before_)); }
+  void print_memory() const {
+    std::printf("%llu %llu\n", static_cast<unsigned long long>(peak()), static_cast<unsigned long long>(before_));
+  }
 
   void print_figures() const {
     at::manual_seed(2);

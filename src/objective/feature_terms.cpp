@@ -77,7 +77,6 @@ void FeatureTerms::add(size_t index, const std::string& name, const TermRecipe& 
   term.recipe = recipe;
   term.facts = &facts;
   if (facts.signal != Signal::embedding && !fits(term, complaints)) return;
-  add_needs(term);
   terms_.push_back(std::move(term));
 }
 
@@ -122,17 +121,20 @@ void FeatureTerms::find_relation_heads(Term& term, std::vector<Complaint>& compl
   }
 }
 
-void FeatureTerms::add_needs(const Term& term) {
-  if (term.facts->signal == Signal::embedding) student_needs_.embedding = teacher_needs_.embedding = true;
-  const bool hidden = term.facts->reads_hidden_states();
-  const auto layers_in = [hidden](Needs& needs, const ModelShape& shape) -> std::set<int64_t>& {
-    return hidden ? needs.hidden_layers : shape.head_size > 0 ? needs.head_layers : needs.attention_layers;
-  };
-  for (const auto& [student_layer, teacher_layer] : term.pairs) {
-    layers_in(student_needs_, student_).insert(student_layer);
-    const int64_t first = teacher_layer == kMixOfLayers ? 1 : teacher_layer;
-    const int64_t last = teacher_layer == kMixOfLayers ? teacher_.num_layers : teacher_layer;
-    for (int64_t layer = first; layer <= last; ++layer) layers_in(teacher_needs_, teacher_).insert(layer);
+void FeatureTerms::add_needs(const std::vector<double>& weights, Needs& student, Needs& teacher) const {
+  for (const Term& term : terms_) {
+    if (weights.at(term.index) == 0) continue;
+    if (term.facts->signal == Signal::embedding) student.embedding = teacher.embedding = true;
+    const bool hidden = term.facts->reads_hidden_states();
+    const auto layers_in = [hidden](Needs& needs, const ModelShape& shape) -> std::set<int64_t>& {
+      return hidden ? needs.hidden_layers : shape.head_size > 0 ? needs.head_layers : needs.attention_layers;
+    };
+    for (const auto& [student_layer, teacher_layer] : term.pairs) {
+      layers_in(student, student_).insert(student_layer);
+      const int64_t first = teacher_layer == kMixOfLayers ? 1 : teacher_layer;
+      const int64_t last = teacher_layer == kMixOfLayers ? teacher_.num_layers : teacher_layer;
+      for (int64_t layer = first; layer <= last; ++layer) layers_in(teacher, teacher_).insert(layer);
+    }
   }
 }
 

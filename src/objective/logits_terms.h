@@ -34,8 +34,9 @@ class LogitsTerms {
   // term out.
   void set(const std::vector<double>& weights, const std::vector<double>& temperatures);
 
+  // Of the terms that take part.
   bool reads_teacher() const { return reads_teacher_; }
-  bool any() const { return !terms_.empty(); }
+  bool any() const { return !places_.empty(); }
 
   // Raw values go to values[index]. Gradients of the head go to their buffers, that of the final hidden states becomes a root.
   void backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch, double kept_of_update,
@@ -53,9 +54,9 @@ class LogitsTerms {
   std::optional<ModelShape> teacher_;
   ObjectiveOptions options_;
   std::vector<Term> terms_;
-  bool reads_teacher_ = false;
   std::vector<double> weights_, temperatures_;  // as set last
   std::vector<size_t> places_;                  // indices of the terms that take part
+  bool reads_teacher_ = false;                  // whether one of these does
   std::unique_ptr<LinearDivergence> divergence_;
   HeadCasts casts_;
 };
