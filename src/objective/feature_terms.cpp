@@ -61,8 +61,8 @@ int64_t as_deep(int64_t layer, int64_t student_layers, int64_t teacher_layers) {
 LayerMapping mapping_of(const TermRecipe& recipe, const ModelShape& student, const ModelShape& teacher) {
   if (!recipe.sae) return recipe.layer_mapping;
   const int64_t ours = recipe.sae->student_layer.value_or(
-      teacher.num_layers > 0 ? as_deep(recipe.sae->layer, student.num_layers, teacher.num_layers) : 0);
-  return {LayerRule::pairs, {{ours, recipe.sae->layer}}};
+      teacher.num_layers > 0 ? as_deep(*recipe.sae->layer, student.num_layers, teacher.num_layers) : 0);
+  return {LayerRule::pairs, {{ours, *recipe.sae->layer}}};
 }
 
 }  // namespace
@@ -86,13 +86,35 @@ bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) const {
   require_signal(*term.facts, "student", student_, place_of(term.index, "function"), complaints);
   require_signal(*term.facts, "teacher", teacher_, place_of(term.index, "function"), complaints);
   if (complaints.size() != before) return false;
+  if (term.recipe.sae && !open_autoencoder(term, complaints)) return false;
   LayerRange range{term.facts->reads_hidden_states() ? 0 : 1, student_.num_layers, teacher_.num_layers};
   range.can_mix = term.facts->signal == Signal::hidden;
   term.pairs = layer_pairs(mapping_of(term.recipe, student_, teacher_), range,
-                           place_of(term.index, term.recipe.sae ? "sae" : "layer_mapping"), complaints);
+                           place_of(term.index, term.recipe.sae ? "sae.student_layer" : "layer_mapping"), complaints);
   if (term.facts->signal == Signal::relation_qk || term.facts->signal == Signal::relation_self)
     find_relation_heads(term, complaints);
   return complaints.size() == before;
+}
+
+// What the file gets wrong is bad input; where the recipe contradicts it, the recipe is wrong.
+bool FeatureTerms::open_autoencoder(Term& term, std::vector<Complaint>& complaints) const {
+  if (!options_.open_tensors) throw Bug("an objective with an autoencoder and no way to open its file");
+  SaeRecipe& recipe = *term.recipe.sae;
+  term.sae_file = options_.open_tensors(sae_weights_file(recipe.path));
+  ExaminedAutoencoder examined = examine_autoencoder(recipe, *term.sae_file, {teacher_.hidden_size, teacher_.num_layers});
+  std::vector<Complaint> of_the_file;
+  for (const auto& [key, fault] : examined.faults) {
+    if (key == "path")
+      of_the_file.push_back(fault);
+    else
+      complaints.push_back({place_of(term.index, ("sae." + key).c_str()), fault.expected + " (" + fault.where + ")", fault.found,
+                            fault.advice, ""});
+  }
+  if (!of_the_file.empty()) throw Error(ExitCode::bad_input, std::move(of_the_file));
+  if (!examined.faults.empty()) return false;
+  recipe.layer = examined.layer;
+  term.sae_plan = examined.plan;
+  return true;
 }
 
 void FeatureTerms::find_relation_heads(Term& term, std::vector<Complaint>& complaints) const {
@@ -167,11 +189,9 @@ void FeatureTerms::add_mixes(Term& term) {
 }
 
 void FeatureTerms::add_autoencoder(Term& term) {
-  if (!options_.open_tensors) throw Bug("an objective with an autoencoder and no way to open its file");
-  const SaeRecipe& recipe = term.recipe.sae.value();
-  const auto file = options_.open_tensors(recipe.path);
-  term.autoencoder = read_autoencoder(recipe, *file, teacher_.hidden_size,
-                                      at::TensorOptions().dtype(options_.master_dtype).device(options_.device));
+  term.autoencoder =
+      read_autoencoder(term.sae_plan, *term.sae_file, at::TensorOptions().dtype(options_.master_dtype).device(options_.device));
+  term.sae_file.reset();
   term.figure = figure_names_.size();
   figure_names_.push_back(term.name + ".overlap");
 }

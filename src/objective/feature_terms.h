@@ -55,14 +55,17 @@ class FeatureTerms {
     TermRecipe recipe;
     const TermFacts* facts = nullptr;
     LayerPairs pairs;
-    int64_t relation_heads = 0;          // minilm terms
-    std::vector<at::Tensor> projectors;  // one per pair, one for an embedding term; undefined = identity
-    std::vector<at::Tensor> mixes;       // one per pair of a learned mapping
+    int64_t relation_heads = 0;              // minilm terms
+    std::vector<at::Tensor> projectors;      // one per pair, one for an embedding term; undefined = identity
+    std::vector<at::Tensor> mixes;           // one per pair of a learned mapping
+    std::shared_ptr<TensorSource> sae_file;  // until the autoencoder is read
+    AutoencoderPlan sae_plan;
     std::optional<Autoencoder> autoencoder;
     size_t figure = 0;  // of the overlap
   };
 
   bool fits(Term& term, std::vector<Complaint>& complaints) const;
+  bool open_autoencoder(Term& term, std::vector<Complaint>& complaints) const;
   void find_relation_heads(Term& term, std::vector<Complaint>& complaints) const;
   void add_projector(Term& term, std::pair<int64_t, int64_t> layers, const std::string& where);
   void add_mixes(Term& term);

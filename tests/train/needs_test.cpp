@@ -35,7 +35,7 @@ Transformer tiny(int64_t hidden, int64_t layers, bool trainable) {
 }
 
 ModelShape shape(const ModelSpec& spec) {
-  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.vocab_size, spec.head_width()};
+  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
 }
 
 TermRecipe term(TermFunction function, Ramp weight) {
