@@ -44,6 +44,7 @@ TEST_F(AutoencodersOfARecipe, ThatFitHaveNoProblem) {
 }
 
 TEST_F(AutoencodersOfARecipe, ThatAreNotHereAreNoMistakeOfTheRecipe) {
+  write_rows("train.jsonl", {20});
   EXPECT_EQ(said_of("path: nowhere"), "");
   EXPECT_EQ(said_of("path: nowhere.pt, layer: 1"), "");
   EXPECT_THAT(missing_files(with_sae("path: nowhere")).front().text(), HasSubstr("a SAELens folder"));
