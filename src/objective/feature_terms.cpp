@@ -81,7 +81,7 @@ void FeatureTerms::add(size_t index, const std::string& name, const TermRecipe& 
 }
 
 // Finds the layers that are compared, and the heads of relations.
-bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) const {
+bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) {
   const size_t before = complaints.size();
   require_signal(*term.facts, "student", student_, place_of(term.index, "function"), complaints);
   require_signal(*term.facts, "teacher", teacher_, place_of(term.index, "function"), complaints);
@@ -97,20 +97,29 @@ bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) const {
 }
 
 // What the file gets wrong is bad input; where the recipe contradicts it, the recipe is wrong.
-bool FeatureTerms::open_autoencoder(Term& term, std::vector<Complaint>& complaints) const {
+bool FeatureTerms::open_autoencoder(Term& term, std::vector<Complaint>& complaints) {
   if (!options_.open_tensors) throw Bug("an objective with an autoencoder and no way to open its file");
   SaeRecipe& recipe = *term.recipe.sae;
-  term.sae_file = options_.open_tensors(sae_weights_file(recipe.path));
-  ExaminedAutoencoder examined = examine_autoencoder(recipe, *term.sae_file, {teacher_.hidden_size, teacher_.num_layers});
-  std::vector<Complaint> of_the_file;
+  if (recipe.layer.value_or(0) > teacher_.num_layers) {  // told without the file, which may not be there either
+    complaints.push_back({place_of(term.index, "sae"), "teacher layers 0 to " + std::to_string(teacher_.num_layers),
+                          std::to_string(*recipe.layer), "Correct `layer`.", ""});
+    return false;
+  }
+  ExaminedAutoencoder examined;
+  try {
+    term.sae_file = options_.open_tensors(sae_weights_file(recipe.path));
+    examined = examine_autoencoder(recipe, *term.sae_file, {teacher_.hidden_size, teacher_.num_layers});
+  } catch (const InputError& error) {
+    bad_files_.insert(bad_files_.end(), error.complaints().begin(), error.complaints().end());
+    return false;
+  }
   for (const auto& [key, fault] : examined.faults) {
     if (key == "path")
-      of_the_file.push_back(fault);
+      bad_files_.push_back(fault);
     else
       complaints.push_back({place_of(term.index, ("sae." + key).c_str()), fault.expected + " (" + fault.where + ")", fault.found,
                             fault.advice, ""});
   }
-  if (!of_the_file.empty()) throw Error(ExitCode::bad_input, std::move(of_the_file));
   if (!examined.faults.empty()) return false;
   recipe.layer = examined.layer;
   term.sae_plan = examined.plan;
@@ -161,6 +170,7 @@ void FeatureTerms::add_needs(const std::vector<double>& weights, Needs& student,
 }
 
 void FeatureTerms::make_parameters() {
+  if (!bad_files_.empty()) throw Error(ExitCode::bad_input, bad_files_);
   for (Term& term : terms_) {
     if (term.facts->signal == Signal::embedding) add_projector(term, kWholeRow, "embedding");
     if (term.facts->signal == Signal::hidden || term.facts->signal == Signal::autoencoder)

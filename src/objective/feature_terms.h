@@ -64,8 +64,8 @@ class FeatureTerms {
     size_t figure = 0;  // of the overlap
   };
 
-  bool fits(Term& term, std::vector<Complaint>& complaints) const;
-  bool open_autoencoder(Term& term, std::vector<Complaint>& complaints) const;
+  bool fits(Term& term, std::vector<Complaint>& complaints);
+  bool open_autoencoder(Term& term, std::vector<Complaint>& complaints);
   void find_relation_heads(Term& term, std::vector<Complaint>& complaints) const;
   void add_projector(Term& term, std::pair<int64_t, int64_t> layers, const std::string& where);
   void add_mixes(Term& term);
@@ -89,6 +89,7 @@ class FeatureTerms {
   std::vector<NamedTensor> parameters_;
   std::map<std::string, double> peak_rates_;
   std::vector<std::string> figure_names_;
+  std::vector<Complaint> bad_files_;  // of autoencoders; said once the recipe itself is right
 };
 
 }  // namespace distill
