@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 
 binaries=("$build/distill")
-[ "$with_tests" = no ] || for name in tests_plain tests_tensor tests_system tests_gpu loss_bench; do binaries+=("$build/tests/$name"); done
+[ "$with_tests" = no ] || binaries+=("$build"/tests/tests_{plain,tensor,system,gpu} "$build/loss_bench")
 for file in "${binaries[@]}" "$build/built_for"; do
   [ -e "$file" ] || fail "$file is not built. Run \`cmake --build $build\` first (scripts/run.sh or scripts/test.sh do)."
 done

@@ -1,152 +1,130 @@
-"""The fused logits terms against eager PyTorch on a CPU: forward and backward of one loss, head products included.
+"""The fused logits terms against eager PyTorch, TRL and Liger on a CPU: forward and backward of one loss, head products included.
 
-Needs torch, and the target loss_terms_bench (cmake -DDISTILL_BENCH=ON; ninja loss_terms_bench). Both sides stay alive as processes and run in
-turn, after one round that does not count; medians are printed. Memory is that of fresh processes, once with the rows given and
-once with four times as many: what a side needs beyond the tensors it was given.
+Needs a Python with torch, and build/loss_bench (`ninja loss_bench`); trl and liger-kernel take part where they are installed
+(loss_peers.py says what of them). First all sides are held against eager PyTorch in float64 on a small case, values and gradients.
+Then they stay alive as processes and run in turn, after one round that does not count; medians are printed, and what they computed
+is compared again. Memory is that of fresh processes, once with the rows given and once with four times as many: what a side needs
+beyond the tensors it was given.
 """
 import argparse
 import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
+
+import loss_sides
+from loss_sides import Side
 
 HERE = pathlib.Path(__file__).resolve().parent
 TERMS = ["kl", "reverse_kl", "jsd", "skew_kl", "adaptive_kl", "top_k_kl", "tvd", "uld"]
-GLIBC_TUNED = "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=17179869184"
+TUNED = {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=17179869184"}
+SMALL = {"rows": 13, "vocabulary": 307, "student": 24, "teacher": 40}
+# The mean of 13 rows in float32; top_k_kl and adaptive_kl are eager's own arithmetic of masses near 1.
+NEAR = 2e-5
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", type=pathlib.Path, default=HERE.parent.parent / "build" / "loss_terms_bench")
+    parser.add_argument("--bench", type=pathlib.Path, default=HERE.parent.parent / "build" / "loss_bench")
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--vocab", type=int, default=151936)
     parser.add_argument("--student", type=int, default=256, help="hidden size of the student")
     parser.add_argument("--teacher", type=int, default=512, help="hidden size of the teacher")
     parser.add_argument("--terms", nargs="*", choices=TERMS, default=["kl", "reverse_kl", "jsd"])
+    parser.add_argument("--beta", type=float, default=0.5, help="of jsd, on all sides")
+    parser.add_argument("--temperature", type=float, default=1.0, help="on all sides; its square is left out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--only-check", action="store_true", help="compare what the sides compute and time nothing")
     parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--eager", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def eager_loss(term, student, teacher):
-    import torch
-    import torch.nn.functional as F
-
-    p, q = F.log_softmax(teacher, -1), F.log_softmax(student, -1)
-    kl = lambda a, b: F.kl_div(b, a, reduction="sum", log_target=True)
-    if term == "kl":
-        return kl(p, q)
-    if term == "reverse_kl":
-        return kl(q, p)
-    if term == "jsd":
-        m = torch.logsumexp(torch.stack([p, q]) - 0.6931471805599453, 0)
-        return 0.5 * kl(p, m) + 0.5 * kl(q, m)
-    if term == "skew_kl":
-        return kl(p, torch.log(0.1 * p.exp() + 0.9 * q.exp()))
-    if term == "tvd":
-        return 0.5 * (p.exp() - q.exp()).abs().sum()
-    if term == "uld":
-        return (p.exp().sort(-1, descending=True).values - q.exp().sort(-1, descending=True).values).abs().sum()
-    if term == "top_k_kl":
-        values, ids = p.topk(64, -1)
-        chosen = q.gather(-1, ids)
-        tail = lambda x: torch.log1p(-x.exp().sum(-1).clamp(max=1 - 1e-7))
-        return kl(values, chosen) + kl(tail(values), tail(chosen))
-    order = p.sort(-1, descending=True)
-    head = torch.zeros_like(p, dtype=torch.bool).scatter(-1, order.indices, order.values.exp().cumsum(-1) <= 0.5)
-    gap = (p.exp() - q.exp()).abs().detach()
-    share = (gap * head).sum(-1) / gap.sum(-1)
-    forward = (p.exp() * (p - q)).sum(-1)
-    backward = (q.exp() * (q - p)).sum(-1)
-    return (share * forward + (1 - share) * backward).sum()
+def environment(a, more=()):
+    return {**os.environ, **dict(more), "OMP_NUM_THREADS": str(a.threads)}
 
 
-def serve_eager(a):
-    import resource
-    import time
-
-    import torch
-
-    torch.set_num_threads(a.threads)
-    head_t = torch.randn(a.vocab, a.teacher) / 16
-    rows_t = torch.randn(a.rows, a.teacher)
-    head_s = (torch.randn(a.vocab, a.student) / 16).requires_grad_()
-    rows_s = torch.randn(a.rows, a.student).requires_grad_()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for line in sys.stdin:
-        if line.strip() == "memory":
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, before, flush=True)
-            continue
-        start = time.perf_counter()
-        with torch.no_grad():
-            wanted = rows_t @ head_t.T
-        (eager_loss(a.terms[0], rows_s @ head_s.T, wanted) / a.rows).backward()
-        print(time.perf_counter() - start, flush=True)
+def peers_of(term, facts):
+    return [side for side, fact in facts.items() if "is" in fact and (fact["terms"] is None or term in fact["terms"])]
 
 
-class Side:
-    def __init__(self, command, environment, threads):
-        env = {**os.environ, **environment, "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def ask(self, word):
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        return [float(number) for number in self.process.stdout.readline().split()]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+def check(a, facts):
+    """Every side on the small case, at beta 0.3 and temperature 2, against float64; returns the distances by term."""
+    report = {}
+    for term in a.terms:
+        options = loss_sides.sizes(**SMALL, term=term, beta=0.3, temperature=2.0)
+        commands = {"distill": [a.bench, *options], **{side: loss_sides.peer(side, options) for side in peers_of(term, facts)}}
+        expected = figures([*loss_sides.peer("eager", options), "--float64"])
+        report[term] = {name: loss_sides.distance(figures(command), expected) for name, command in commands.items()}
+        print(f"{term:14} from float64: " + ", ".join(f"{name} {value:.1e}" for name, value in report[term].items()), flush=True)
+        refuse_far(term, report[term], NEAR)
+    return report
 
 
-def sides(a, term, rows):
-    shape = [str(rows), str(a.vocab), str(a.student), str(a.teacher)]
-    eager = [sys.executable, __file__, "--eager", "--rows", shape[0], "--vocab", shape[1], "--student", shape[2], "--teacher",
-             shape[3], "--terms", term, "--threads", str(a.threads)]
-    return {"distill": Side([str(a.bench), *shape, term], {}, a.threads),
-            "eager": Side(eager, {}, a.threads),
-            "eager, tuned allocator": Side(eager, {"GLIBC_TUNABLES": GLIBC_TUNED}, a.threads)}
+def refuse_far(term, apart, near):
+    for name, value in apart.items():
+        if not value < near:
+            sys.exit(f"{term}: {name} computes something else: expected a relative distance below {near:g}, found {value:.3g}")
 
 
-def measure_time(a, term):
-    running = sides(a, term, a.rows)
-    seconds = {name: [] for name in running}
+def figures(command):
+    with Side(command) as side:
+        side.ask("run")
+        return side.ask("figures")
+
+
+def sides(a, term, rows, facts):
+    options = loss_sides.sizes(rows, a.vocab, a.student, a.teacher, term, a.beta, a.temperature)
+    made = {"distill": Side([a.bench, *options], environment(a))}
+    for peer in peers_of(term, facts):
+        if peer == "liger_triton":
+            continue   # Triton's interpreter is for small cases
+        made[peer] = Side(loss_sides.peer(peer, options), environment(a))
+        made[peer + ", tuned allocator"] = Side(loss_sides.peer(peer, options), environment(a, TUNED.items()))
+    return made
+
+
+def measure_time(a, term, facts):
+    running = sides(a, term, a.rows, facts)
+    seconds, computed = {name: [] for name in running}, {}
     for turn in range(a.rounds + 1):
         for name, side in running.items():
             taken = side.ask("run")[0]
             if turn:
                 seconds[name].append(taken)
-    for side in running.values():
-        side.close()
+    for name, side in running.items():
+        computed[name] = side.ask("figures")
+        side.__exit__()
+    refuse_far(term, {name: loss_sides.distance(found, computed["eager"]) for name, found in computed.items()}, 1e-3)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def measure_memory(a, term, rows):
+def measure_memory(a, term, rows, facts):
     extra = {}
-    for name, side in sides(a, term, rows).items():
+    for name, side in sides(a, term, rows, facts).items():
         side.ask("run")
         peak, before = side.ask("memory")
-        extra[name] = (peak - before) * 1024
-        side.close()
+        extra[name] = peak - before
+        side.__exit__()
     return extra
 
 
 def main():
     a = arguments()
-    if a.eager:
-        return serve_eager(a)
-    report = {}
-    print(f"{a.rows} rows x {a.vocab}, student {a.student}, teacher {a.teacher}, float32, {a.threads} threads, {a.rounds} rounds")
-    print(f"{'':14}{'':24}{'seconds':>9}{'ratio':>8}{'extra MB':>11}{'at 4x rows':>12}")
-    for term in a.terms:
-        time, memory, more = measure_time(a, term), measure_memory(a, term, a.rows), measure_memory(a, term, 4 * a.rows)
+    facts = loss_sides.facts_of_peers("cpu")
+    for side, fact in facts.items():
+        print(f"{side}: {fact.get('is') or fact['missing']}")
+    report = {"sides": facts, "distances": check(a, facts)}
+    if not a.only_check:
+        print(f"{a.rows} rows x {a.vocab}, student {a.student}, teacher {a.teacher}, beta {a.beta:g}, temperature {a.temperature:g}, float32, "
+              f"{a.threads} threads, {a.rounds} rounds")
+        print(f"{'':14}{'':30}{'seconds':>9}{'ratio':>8}{'extra MB':>11}{'at 4x rows':>12}")
+    for term in [] if a.only_check else a.terms:
+        time, memory, more = measure_time(a, term, facts), measure_memory(a, term, a.rows, facts), measure_memory(a, term, 4 * a.rows, facts)
         report[term] = {"seconds": time, "extra_bytes": memory, "extra_bytes_at_4x_rows": more}
         for name in time:
-            print(f"{term:14}{name:24}{time[name]:9.3f}{time[name] / time['distill']:8.2f}{memory[name] / 1e6:11.0f}"
+            print(f"{term:14}{name:30}{time[name]:9.3f}{time[name] / time['distill']:8.2f}{memory[name] / 1e6:11.0f}"
                   f"{more[name] / 1e6:12.0f}", flush=True)
     if a.json:
         a.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -1,7 +1,9 @@
 """Sweeps row lengths and micro-batches over `distill` and its peers until each runs out of memory. Started by bench.sh.
 
 Every measurement is a fresh process on the same random models, the same tokens, the same loss (forward KL) and the same
-optimizer; the median of all updates but the first counts. `distill` is stopped after its updates, before it would save.
+optimizer; the median of all updates but the first counts. `distill` is stopped after its updates, before it would save. What the
+sides compute is compared with eager PyTorch: the loss alone with its gradients, and the first loss of whole updates; a row says how
+far it is from there. Peers that are not installed are named and left out.
 """
 import argparse
 import datetime
@@ -15,7 +17,10 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SIDES = ["distill", "eager", "trl", "liger"]
+sys.path.insert(0, str(HERE.parent / "bench"))
+import loss_sides  # noqa: E402
+
+SIDES = ["eager", "distill", "trl", "trl_chunked", "liger", "liger_triton"]   # eager first: the others are compared with it
 GIB = 1 << 30
 
 
@@ -150,16 +155,19 @@ def answer_of(command, environment):
 
 def run_loss(options, side, pair, environment):
     student, teacher = options.pairs[pair]
-    sizes = ["--rows", str(4096 if options.device == "cuda" else 40), "--student-hidden", str(student["hidden_size"]),
-             "--teacher-hidden", str(teacher["hidden_size"]), "--vocabulary", str(student["vocab_size"]),
-             "--device", options.device]
-    if side == "distill":
-        return answer_of([options.runner, options.programs / options.loss_bench, *sizes], environment)
-    return answer_of([sys.executable, HERE / "peer.py", "--loss-alone", "--side", side, "--cap-gib", str(options.cap_gib), *sizes], environment)
+    rows = 4096 if options.device == "cuda" else 40
+    sizes = loss_sides.sizes(rows, student["vocab_size"], student["hidden_size"], teacher["hidden_size"], device=options.device)
+    ours = [options.runner, options.programs / "loss_bench", *sizes]
+    try:
+        with loss_sides.Side(ours if side == "distill" else loss_sides.peer(side, sizes), environment) as process:
+            seconds = [process.ask("run")[0] for _ in range(6)]
+            return {"seconds": statistics.median(seconds[1:]), "bytes": process.ask("memory")[0], "figures": process.ask("figures")}
+    except loss_sides.Failed as failed:
+        return {"failure": failure_of(str(failed))}
 
 
 def environment_of(options):
-    """Our cap is a setting of torch's allocator; the peers set theirs themselves."""
+    """The cap is a setting of torch's allocator, for the losses alone; peer.py sets its own as a call."""
     environment = dict(os.environ)
     if options.device == "cuda":
         share = min(1.0, options.cap_gib * GIB / total_gpu_bytes())
@@ -171,50 +179,83 @@ def text_of(row):
     if "failure" in row:
         return row["failure"].splitlines()[-1][:90]
     memory = f", {row['bytes'] / GIB:.2f} GiB" if row.get("bytes") else ""
-    return (f"{row['tokens_per_second']:.0f} tokens/s" if "tokens_per_second" in row else f"{1000 * row['seconds']:.2f} ms") + memory
+    apart = f", {row['from_eager']:.1e} from eager" if "from_eager" in row else ""
+    return (f"{row['tokens_per_second']:.0f} tokens/s" if "tokens_per_second" in row else f"{1000 * row['seconds']:.2f} ms") + memory + apart
+
+
+class Rows:
+    """What was measured, each row told as it comes and compared with eager's of the same place."""
+
+    def __init__(self):
+        self.rows, self.eager = [], {}
+
+    def add(self, row, **about):
+        place = tuple(value for name, value in about.items() if name != "side")
+        if about["side"] == "eager":
+            self.eager[place] = row
+        expected = self.eager.get(place, {})
+        if "figures" in row and "figures" in expected:
+            row["from_eager"] = loss_sides.distance(row["figures"], expected["figures"])
+        if "losses" in row and "losses" in expected:
+            row["from_eager"] = abs(row["losses"][0] - expected["losses"][0]) / abs(expected["losses"][0])
+        self.rows.append({**about, **row})
+        print(" ".join(f"{value}" for value in about.values()).ljust(60), text_of(row), flush=True)
+
+
+def sides_here(options):
+    """The sides that were asked for and can run; the others are told."""
+    facts = loss_sides.facts_of_peers(options.device)
+    for side in options.sides:
+        if "missing" in facts.get(side, {}):
+            print(f"{side}: {facts[side]['missing']}", flush=True)
+    return [side for side in SIDES if side in options.sides and "missing" not in facts.get(side, {})], facts
+
+
+def sweep(options, sides, rows, work, in_time):
+    ours = environment_of(options)
+    for pair in options.pairs:
+        for side in sides:
+            if in_time():
+                rows.add(run_loss(options, side, pair, ours), what="loss", pair=pair, side=side)
+        folder = make_pair(options, work, pair)
+        for length in options.lengths:
+            for side in sides:
+                batch = 1
+                while batch <= options.largest_batch and in_time():
+                    row = (run_distill(options, folder, length, batch, ours) if side == "distill"
+                           else run_peer(options, side, folder, length, batch, dict(os.environ)))
+                    if "seconds" in row:
+                        row["tokens_per_second"] = batch * length / row["seconds"]
+                    rows.add(row, what="update", pair=pair, side=side, length=length, batch=batch)
+                    if "failure" in row:
+                        break
+                    batch *= 2
 
 
 def main():
     options = arguments()
-    in_checkout = (options.programs / "tests" / "loss_bench").exists()
-    options.loss_bench = "tests/loss_bench" if in_checkout else "loss_bench"
-    began, rows, ours = time.monotonic(), [], environment_of(options)
-    theirs = dict(os.environ)
+    began, rows = time.monotonic(), Rows()
     in_time = lambda: time.monotonic() - began < 60 * options.minutes
-
-    def add(row, **about):
-        rows.append({**about, **row})
-        print(" ".join(f"{value}" for value in about.values()).ljust(60), text_of(rows[-1]), flush=True)
-
     print(f"{options.device_name}, commit {options.commit}, cap {options.cap_gib} GiB, recomputation {options.checkpointing}")
+    sides, facts = sides_here(options)
     with tempfile.TemporaryDirectory() as temporary:
-        work = options.work or pathlib.Path(temporary)
-        for pair in options.pairs:
-            for side in options.sides:
-                if in_time():
-                    add(run_loss(options, side, pair, ours if side == "distill" else theirs), what="loss", pair=pair, side=side)
-            folder = make_pair(options, work, pair)
-            for length in options.lengths:
-                for side in options.sides:
-                    batch = 1
-                    while batch <= options.largest_batch and in_time():
-                        row = (run_distill(options, folder, length, batch, ours) if side == "distill"
-                               else run_peer(options, side, folder, length, batch, theirs))
-                        if "seconds" in row:
-                            row["tokens_per_second"] = batch * length / row["seconds"]
-                        add(row, what="update", pair=pair, side=side, length=length, batch=batch)
-                        if "failure" in row:
-                            break
-                        batch *= 2
+        sweep(options, sides, rows, options.work or pathlib.Path(temporary), in_time)
     result = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "device": options.device_name,
               "commit": options.commit, "cap_gib": options.cap_gib, "checkpointing": options.checkpointing,
-              "complete": in_time(), "rows": rows}
+              "peers": facts, "complete": in_time(), "rows": rows.rows}
     (options.out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
     print("details in", options.out / "bench.json")
-    # A rehearsal must measure; on a GPU a side may well run out of memory at its first size.
-    unmeasured = [row for row in rows if "failure" in row and row["side"] in ("distill", "eager")]
-    if options.device == "cpu" and unmeasured:
-        sys.exit("the rehearsal did not measure: " + unmeasured[0]["failure"])
+    if options.device == "cpu":
+        judge_rehearsal(rows.rows)
+
+
+def judge_rehearsal(rows):
+    """A rehearsal must measure every side, and all must compute the same; on a GPU a side may well run out of memory at its first size."""
+    for row in rows:
+        if "failure" in row:
+            sys.exit(f"the rehearsal did not measure {row['side']}: {row['failure']}")
+        if not row.get("from_eager", 0) < 1e-4:
+            sys.exit(f"the rehearsal: {row['side']} computes something else than eager: {text_of(row)}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,17 @@ program() {
   fi
 }
 
+# The torch package that our programs run on.
+torch_folder() {
+  if in_package; then
+    "$root/libexec/with_torch" printenv LD_LIBRARY_PATH | tr ':' '\n' | sed -n 's/\/lib$//p' | while read -r folder; do
+      [ ! -e "$folder/version.py" ] || { echo "$folder"; break; }
+    done
+  else
+    sed -n 's/^torch_folder="\(.*\)"/\1/p' "$build/built_for"
+  fi
+}
+
 commit() {
   if in_package; then
     sed -n 's/^commit="\(.*\)"/\1/p' "$root/share/built_for"

@@ -1,9 +1,7 @@
-"""One measurement of a peer of `distill`, on plain PyTorch modules; prints one line of JSON. Started by bench.py.
+"""Whole updates of a peer of `distill`, on plain PyTorch modules; prints one line of JSON. Started by bench.py.
 
-The models are Llama and Qwen2 as anybody writes them in PyTorch, with scaled_dot_product_attention. Sides:
-  eager  full logits of both models, log_softmax and kl_div
-  trl    the same logits through TRL's GKDTrainer.generalized_jsd_loss (beta 0 = forward KL)
-  liger  LigerFusedLinearJSDLoss over hidden rows and heads (beta 0)
+The models are Llama and Qwen2 as anybody writes them in PyTorch, with scaled_dot_product_attention. The sides are the losses of
+../bench/loss_peers.py with kl: they differ in what they make of the last hidden states and the two heads.
 """
 import argparse
 import ctypes
@@ -18,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+import loss_peers  # noqa: E402
 
 GIB = 1 << 30
 
@@ -108,9 +109,6 @@ class Model(nn.Module):
             x = checkpoint(layer, x, cos, sin, use_reentrant=False) if self.recompute else layer(x, cos, sin)
         return self.model.norm(x)
 
-    def forward(self, ids):
-        return F.linear(self.hidden(ids), self.head)
-
 
 def write_safetensors(file, tensors):
     header, offset = {}, 0
@@ -167,35 +165,12 @@ def load(folder, device, dtype):
     return model
 
 
-def kl(side, student_logits, teacher_logits, labels):
-    if side == "trl":
-        try:
-            from trl.experimental.gkd import GKDTrainer
-        except ImportError:
-            from trl import GKDTrainer
-        return GKDTrainer.generalized_jsd_loss(student_logits, teacher_logits, labels=labels, beta=0.0)
-    given, wanted = F.log_softmax(student_logits.float(), -1), F.log_softmax(teacher_logits.float(), -1)
-    return F.kl_div(given, wanted, log_target=True, reduction="none").sum(-1).mean()
-
-
-def liger_loss():
-    from liger_kernel.chunked_loss import LigerFusedLinearJSDLoss
-    return LigerFusedLinearJSDLoss(weight_hard_loss=0.0, weight_soft_loss=1.0, beta=0.0)
-
-
 def loss_of(options, student, teacher, ids):
-    autocast = torch.autocast(options.device, dtype=torch.float16, enabled=options.device == "cuda")
-    if options.side == "liger":
-        with autocast:
-            with torch.no_grad():
-                wanted = teacher.hidden(ids)[:, :-1].flatten(0, 1)
-            given = student.hidden(ids)[:, :-1].flatten(0, 1)
-            return liger_loss()(given.to(wanted.dtype), student.head.to(wanted.dtype), wanted, teacher.head, ids[:, 1:].flatten())
-    with autocast:
+    with torch.autocast(options.device, dtype=torch.float16, enabled=options.device == "cuda"):
         with torch.no_grad():
-            wanted = teacher(ids)
-        given = student(ids)
-    return kl(options.side, given[:, :-1], wanted[:, :-1], ids[:, 1:])
+            wanted = teacher.hidden(ids)[:, :-1].flatten(0, 1)
+        given = student.hidden(ids)[:, :-1].flatten(0, 1).to(wanted.dtype)
+        return loss_peers.loss_of(options.side, given, student.head, wanted, teacher.head, ids[:, 1:].flatten(), "kl", 0.0, 1.0)
 
 
 def wait(options):
@@ -240,47 +215,21 @@ def train(options):
     return {"seconds": statistics.median(seconds[1:]), "bytes": peak_bytes(options), "losses": losses}
 
 
-def loss_alone(options):
-    dtype = torch.float16 if options.device == "cuda" else torch.float32
-    draw = lambda *sizes, scale=1.0: (torch.randn(sizes, device=options.device) * scale).to(dtype)
-    rows, student_size, teacher_size = options.rows, options.student_hidden, options.teacher_hidden
-    given, wanted = draw(rows, student_size).requires_grad_(), draw(rows, teacher_size)
-    student_head = draw(options.vocabulary, student_size, scale=0.02).float().requires_grad_()
-    teacher_head = draw(options.vocabulary, teacher_size, scale=0.02)
-    labels, seconds = torch.randint(options.vocabulary, (rows,), device=options.device), []
-    for _ in range(6):
-        wait(options)
-        start = time.perf_counter()
-        given.grad = student_head.grad = None
-        if options.side == "liger":
-            loss = liger_loss()(given, student_head.to(dtype), wanted, teacher_head, labels)
-        else:
-            loss = kl(options.side, F.linear(given, student_head.to(dtype))[None], F.linear(wanted, teacher_head)[None], labels[None])
-        loss.backward()
-        wait(options)
-        seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds[1:]), "bytes": peak_bytes(options), "loss": float(loss)}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--make", help="configurations by name, as JSON: write the models and the tokens")
-    parser.add_argument("--loss-alone", action="store_true")
-    parser.add_argument("--side", choices=["eager", "trl", "liger"])
+    parser.add_argument("--side", choices=loss_peers.SIDES)
     parser.add_argument("--folder", type=pathlib.Path)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--checkpointing", choices=["none", "full"], default="none")
     parser.add_argument("--cap-gib", type=float, default=14.0)
-    for name in ("length", "batch", "updates", "rows", "student-hidden", "teacher-hidden", "vocabulary"):
+    for name in ("length", "batch", "updates"):
         parser.add_argument("--" + name, type=int)
     options = parser.parse_args()
     if options.make:
         return make(options)
     set_cap(options)
-    try:
-        print(json.dumps(loss_alone(options) if options.loss_alone else train(options)))
-    except ImportError as error:
-        sys.exit(f"not installed: {error.name}")
+    print(json.dumps(train(options)))
 
 
 if __name__ == "__main__":

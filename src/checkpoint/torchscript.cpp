@@ -12,6 +12,7 @@
 
 #include "distill/core/error.h"
 #include "distill/core/file.h"
+#include "distill/tensor/memory_error.h"
 
 namespace distill {
 namespace {
@@ -63,11 +64,10 @@ torch::jit::Module load_module(const fs::path& file, at::Device device) {
     if (!module.find_method("forward")) refuse_file(file, "a script without a method `forward`");
     module.eval();
     return module;
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
+    if (memory_complaint(error, "", "")) throw;
     refuse_file(file, "one that does not load: " + gist_of(error));
   }
 }
@@ -266,9 +266,8 @@ std::vector<ScriptValue> TorchScript::run(const std::vector<std::pair<std::strin
   for (const auto& [name, tensor] : arguments) by_name.emplace(name, tensor);
   try {
     return read_answer(parts_->module.forward({}, by_name));
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
   } catch (const std::exception& error) {
+    if (memory_complaint(error, "", "")) throw;
     throw InputError({parts_->file.string(), "a script that takes " + shapes_text(arguments), "it fails: " + gist_of(error),
                       "Run the script in Python with inputs of these shapes, and save it again once it takes them.", ""});
   }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "distill/cli/autoencoders.h"
 #include "distill/cli/verbs_recipe.h"
 #include "distill/core/json_reader.h"
 #include "distill/core/log.h"
@@ -55,6 +56,7 @@ struct Findings {
 Findings find_all(const CheckOptions& options) {
   ExaminedRecipe examined = examine_recipe(options.recipe, options.overrides);
   Findings findings{std::move(examined.problems), examined.loaded.warnings, ""};
+  for (Complaint& wrong : autoencoder_problems(examined.loaded)) findings.problems.push_back(std::move(wrong));
   // A recipe may be checked on another machine than the one that runs it, so what is missing here is no mistake of the recipe.
   for (Complaint& missing : missing_files(examined.loaded)) findings.warnings.push_back(std::move(missing));
   if (options.resolved && findings.problems.empty())

@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
-#include <new>
 
 #include "distill/cli/run_parts.h"
 #include "distill/cli/train.h"
@@ -26,6 +25,7 @@
 #include "distill/core/log.h"
 #include "distill/core/stop.h"
 #include "distill/model/checkpointing.h"
+#include "distill/tensor/memory_error.h"
 
 namespace distill {
 namespace {
@@ -342,9 +342,15 @@ int run(int argc, char** argv) {
   return action();
 }
 
-int report_unexpected(const char* what) {
-  log::error(Bug(what).what());
-  return static_cast<int>(ExitCode::diverged);
+// Memory that ran out outside an update: while a model was loaded, or rows were read.
+int report_unexpected(const std::exception& error, const char* what) {
+  log::set_status_line("");
+  const auto memory = memory_complaint(error, "this command",
+                                       "Take smaller models, a narrower type (teacher.dtype: float16) or a machine with more "
+                                       "memory, or end what else holds some here.");
+  const Error told = memory ? Error(MemoryError(*memory)) : Error(Bug(what));
+  log::error(told.what());
+  return static_cast<int>(told.exit_code());
 }
 
 }  // namespace
@@ -363,22 +369,10 @@ int cli_main(int argc, char** argv) {
     log::set_status_line("");
     log::error(error.what());
     return static_cast<int>(error.exit_code());
-  } catch (const std::bad_alloc&) {
-    log::error(
-        "out of memory: expected enough for this step, found none left.\n  -> Lower train.batch_size or data.sequence_length.");
-    return static_cast<int>(ExitCode::diverged);
-  } catch (const c10::OutOfMemoryError& error) {
-    log::set_status_line("");
-    log::error(Complaint{"GPU memory", "enough for this step", error.what_without_backtrace(),
-                         "Lower train.batch_size or data.sequence_length, or set train.gradient_checkpointing to full.", ""}
-                   .text());
-    return static_cast<int>(ExitCode::diverged);
   } catch (const c10::Error& error) {
-    log::set_status_line("");
-    return report_unexpected(error.what_without_backtrace());
+    return report_unexpected(error, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    log::set_status_line("");
-    return report_unexpected(error.what());
+    return report_unexpected(error, error.what());
   }
 }
 

@@ -9,14 +9,6 @@
 
 namespace distill {
 
-void Needs::add(const Needs& other) {
-  logits = logits || other.logits;
-  embedding = embedding || other.embedding;
-  hidden_layers.insert(other.hidden_layers.begin(), other.hidden_layers.end());
-  attention_layers.insert(other.attention_layers.begin(), other.attention_layers.end());
-  head_layers.insert(other.head_layers.begin(), other.head_layers.end());
-}
-
 at::Tensor ForwardOutput::logits_BTV() const {
   const Linear product{head.weight_VD, {}, false};
   at::Tensor logits = head.is_identity() ? final_hidden_BTD : product(final_hidden_BTD);

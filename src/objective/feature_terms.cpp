@@ -61,8 +61,8 @@ int64_t as_deep(int64_t layer, int64_t student_layers, int64_t teacher_layers) {
 LayerMapping mapping_of(const TermRecipe& recipe, const ModelShape& student, const ModelShape& teacher) {
   if (!recipe.sae) return recipe.layer_mapping;
   const int64_t ours = recipe.sae->student_layer.value_or(
-      teacher.num_layers > 0 ? as_deep(recipe.sae->layer, student.num_layers, teacher.num_layers) : 0);
-  return {LayerRule::pairs, {{ours, recipe.sae->layer}}};
+      teacher.num_layers > 0 ? as_deep(*recipe.sae->layer, student.num_layers, teacher.num_layers) : 0);
+  return {LayerRule::pairs, {{ours, *recipe.sae->layer}}};
 }
 
 }  // namespace
@@ -77,23 +77,53 @@ void FeatureTerms::add(size_t index, const std::string& name, const TermRecipe& 
   term.recipe = recipe;
   term.facts = &facts;
   if (facts.signal != Signal::embedding && !fits(term, complaints)) return;
-  add_needs(term);
   terms_.push_back(std::move(term));
 }
 
 // Finds the layers that are compared, and the heads of relations.
-bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) const {
+bool FeatureTerms::fits(Term& term, std::vector<Complaint>& complaints) {
   const size_t before = complaints.size();
   require_signal(*term.facts, "student", student_, place_of(term.index, "function"), complaints);
   require_signal(*term.facts, "teacher", teacher_, place_of(term.index, "function"), complaints);
   if (complaints.size() != before) return false;
+  if (term.recipe.sae && !open_autoencoder(term, complaints)) return false;
   LayerRange range{term.facts->reads_hidden_states() ? 0 : 1, student_.num_layers, teacher_.num_layers};
   range.can_mix = term.facts->signal == Signal::hidden;
   term.pairs = layer_pairs(mapping_of(term.recipe, student_, teacher_), range,
-                           place_of(term.index, term.recipe.sae ? "sae" : "layer_mapping"), complaints);
+                           place_of(term.index, term.recipe.sae ? "sae.student_layer" : "layer_mapping"), complaints);
   if (term.facts->signal == Signal::relation_qk || term.facts->signal == Signal::relation_self)
     find_relation_heads(term, complaints);
   return complaints.size() == before;
+}
+
+// What the file gets wrong is bad input; where the recipe contradicts it, the recipe is wrong.
+bool FeatureTerms::open_autoencoder(Term& term, std::vector<Complaint>& complaints) {
+  if (!options_.open_tensors) throw Bug("an objective with an autoencoder and no way to open its file");
+  SaeRecipe& recipe = *term.recipe.sae;
+  if (recipe.layer.value_or(0) > teacher_.num_layers) {  // told without the file, which may not be there either
+    complaints.push_back({place_of(term.index, "sae"), "teacher layers 0 to " + std::to_string(teacher_.num_layers),
+                          std::to_string(*recipe.layer), "Correct `layer`.", ""});
+    return false;
+  }
+  ExaminedAutoencoder examined;
+  try {
+    term.sae_file = options_.open_tensors(sae_weights_file(recipe.path));
+    examined = examine_autoencoder(recipe, *term.sae_file, {teacher_.hidden_size, teacher_.num_layers});
+  } catch (const InputError& error) {
+    bad_files_.insert(bad_files_.end(), error.complaints().begin(), error.complaints().end());
+    return false;
+  }
+  for (const auto& [key, fault] : examined.faults) {
+    if (key == "path")
+      bad_files_.push_back(fault);
+    else
+      complaints.push_back({place_of(term.index, ("sae." + key).c_str()), fault.expected + " (" + fault.where + ")", fault.found,
+                            fault.advice, ""});
+  }
+  if (!examined.faults.empty()) return false;
+  recipe.layer = examined.layer;
+  term.sae_plan = examined.plan;
+  return true;
 }
 
 void FeatureTerms::find_relation_heads(Term& term, std::vector<Complaint>& complaints) const {
@@ -122,21 +152,25 @@ void FeatureTerms::find_relation_heads(Term& term, std::vector<Complaint>& compl
   }
 }
 
-void FeatureTerms::add_needs(const Term& term) {
-  if (term.facts->signal == Signal::embedding) student_needs_.embedding = teacher_needs_.embedding = true;
-  const bool hidden = term.facts->reads_hidden_states();
-  const auto layers_in = [hidden](Needs& needs, const ModelShape& shape) -> std::set<int64_t>& {
-    return hidden ? needs.hidden_layers : shape.head_size > 0 ? needs.head_layers : needs.attention_layers;
-  };
-  for (const auto& [student_layer, teacher_layer] : term.pairs) {
-    layers_in(student_needs_, student_).insert(student_layer);
-    const int64_t first = teacher_layer == kMixOfLayers ? 1 : teacher_layer;
-    const int64_t last = teacher_layer == kMixOfLayers ? teacher_.num_layers : teacher_layer;
-    for (int64_t layer = first; layer <= last; ++layer) layers_in(teacher_needs_, teacher_).insert(layer);
+void FeatureTerms::add_needs(const std::vector<double>& weights, Needs& student, Needs& teacher) const {
+  for (const Term& term : terms_) {
+    if (weights.at(term.index) == 0) continue;
+    if (term.facts->signal == Signal::embedding) student.embedding = teacher.embedding = true;
+    const bool hidden = term.facts->reads_hidden_states();
+    const auto layers_in = [hidden](Needs& needs, const ModelShape& shape) -> std::set<int64_t>& {
+      return hidden ? needs.hidden_layers : shape.head_size > 0 ? needs.head_layers : needs.attention_layers;
+    };
+    for (const auto& [student_layer, teacher_layer] : term.pairs) {
+      layers_in(student, student_).insert(student_layer);
+      const int64_t first = teacher_layer == kMixOfLayers ? 1 : teacher_layer;
+      const int64_t last = teacher_layer == kMixOfLayers ? teacher_.num_layers : teacher_layer;
+      for (int64_t layer = first; layer <= last; ++layer) layers_in(teacher, teacher_).insert(layer);
+    }
   }
 }
 
 void FeatureTerms::make_parameters() {
+  if (!bad_files_.empty()) throw Error(ExitCode::bad_input, bad_files_);
   for (Term& term : terms_) {
     if (term.facts->signal == Signal::embedding) add_projector(term, kWholeRow, "embedding");
     if (term.facts->signal == Signal::hidden || term.facts->signal == Signal::autoencoder)
@@ -165,11 +199,9 @@ void FeatureTerms::add_mixes(Term& term) {
 }
 
 void FeatureTerms::add_autoencoder(Term& term) {
-  if (!options_.open_tensors) throw Bug("an objective with an autoencoder and no way to open its file");
-  const SaeRecipe& recipe = term.recipe.sae.value();
-  const auto file = options_.open_tensors(recipe.path);
-  term.autoencoder = read_autoencoder(recipe, *file, teacher_.hidden_size,
-                                      at::TensorOptions().dtype(options_.master_dtype).device(options_.device));
+  term.autoencoder =
+      read_autoencoder(term.sae_plan, *term.sae_file, at::TensorOptions().dtype(options_.master_dtype).device(options_.device));
+  term.sae_file.reset();
   term.figure = figure_names_.size();
   figure_names_.push_back(term.name + ".overlap");
 }

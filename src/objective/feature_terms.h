@@ -37,8 +37,8 @@ class FeatureTerms {
   // Projectors, mixes and autoencoders, once every term fits. InputError for the file of an autoencoder.
   void make_parameters();
 
-  const Needs& student_needs() const { return student_needs_; }
-  const Needs& teacher_needs() const { return teacher_needs_; }
+  // What the terms whose weight is not 0 read; `weights` of all terms of the objective.
+  void add_needs(const std::vector<double>& weights, Needs& student, Needs& teacher) const;
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
   const std::map<std::string, double>& peak_rates() const { return peak_rates_; }
   const std::vector<std::string>& figure_names() const { return figure_names_; }
@@ -55,16 +55,18 @@ class FeatureTerms {
     TermRecipe recipe;
     const TermFacts* facts = nullptr;
     LayerPairs pairs;
-    int64_t relation_heads = 0;          // minilm terms
-    std::vector<at::Tensor> projectors;  // one per pair, one for an embedding term; undefined = identity
-    std::vector<at::Tensor> mixes;       // one per pair of a learned mapping
+    int64_t relation_heads = 0;              // minilm terms
+    std::vector<at::Tensor> projectors;      // one per pair, one for an embedding term; undefined = identity
+    std::vector<at::Tensor> mixes;           // one per pair of a learned mapping
+    std::shared_ptr<TensorSource> sae_file;  // until the autoencoder is read
+    AutoencoderPlan sae_plan;
     std::optional<Autoencoder> autoencoder;
     size_t figure = 0;  // of the overlap
   };
 
-  bool fits(Term& term, std::vector<Complaint>& complaints) const;
+  bool fits(Term& term, std::vector<Complaint>& complaints);
+  bool open_autoencoder(Term& term, std::vector<Complaint>& complaints);
   void find_relation_heads(Term& term, std::vector<Complaint>& complaints) const;
-  void add_needs(const Term& term);
   void add_projector(Term& term, std::pair<int64_t, int64_t> layers, const std::string& where);
   void add_mixes(Term& term);
   void add_autoencoder(Term& term);
@@ -84,10 +86,10 @@ class FeatureTerms {
   ModelShape student_, teacher_;
   ObjectiveOptions options_;
   std::vector<Term> terms_;
-  Needs student_needs_, teacher_needs_;
   std::vector<NamedTensor> parameters_;
   std::map<std::string, double> peak_rates_;
   std::vector<std::string> figure_names_;
+  std::vector<Complaint> bad_files_;  // of autoencoders; said once the recipe itself is right
 };
 
 }  // namespace distill

@@ -85,7 +85,6 @@ void LogitsTerms::add(size_t index, const TermRecipe& recipe, const TermFacts& f
   if (std::count_if(terms_.begin(), terms_.end(), is_uld) > 1 && is_uld(terms_.back()))
     complaints.push_back({place_of(index, "function"), "one uld term", "a second one", "Remove one of them.", ""});
   if (complaints.empty()) check_vocabularies(terms_.back(), complaints);
-  reads_teacher_ |= facts.reads_teacher();
 }
 
 void LogitsTerms::set(const std::vector<double>& weights, const std::vector<double>& temperatures) {
@@ -93,10 +92,12 @@ void LogitsTerms::set(const std::vector<double>& weights, const std::vector<doub
   weights_ = weights;
   temperatures_ = temperatures;
   places_.clear();
+  reads_teacher_ = false;
   std::vector<LogitsTerm> active;
   for (const Term& term : terms_) {
     if (weights[term.index] == 0) continue;
     places_.push_back(term.index);
+    reads_teacher_ |= term.facts->reads_teacher();
     active.push_back(kernel_term(term.recipe, *term.facts, weights[term.index], temperatures[term.index]));
   }
   if (divergence_)

@@ -34,8 +34,9 @@ class LogitsTerms {
   // term out.
   void set(const std::vector<double>& weights, const std::vector<double>& temperatures);
 
+  // Of the terms that take part.
   bool reads_teacher() const { return reads_teacher_; }
-  bool any() const { return !terms_.empty(); }
+  bool any() const { return !places_.empty(); }
 
   // Raw values go to values[index]. Gradients of the head go to their buffers, that of the final hidden states becomes a root.
   // Under two tokenizers (TokenBatch::teacher) uld is a sum over the paired positions divided by those of the whole update, and
@@ -55,9 +56,9 @@ class LogitsTerms {
   std::optional<ModelShape> teacher_;
   ObjectiveOptions options_;
   std::vector<Term> terms_;
-  bool reads_teacher_ = false;
   std::vector<double> weights_, temperatures_;  // as set last
   std::vector<size_t> places_;                  // indices of the terms that take part
+  bool reads_teacher_ = false;                  // whether one of these does
   std::unique_ptr<LinearDivergence> divergence_;
   HeadCasts casts_;
 };

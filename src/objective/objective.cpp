@@ -28,11 +28,11 @@ struct Objective::Parts {
   std::vector<Term> terms;
   std::vector<std::string> names;
   std::vector<double> weights;
-  Needs student_needs, teacher_needs;
   ModelShape student;
   ModelShape teacher;
   ObjectiveOptions options;
-  std::vector<double> selected;  // the weights, and 0 for terms that are left out for now
+  std::vector<double> selected;        // the weights, and 0 for terms that are left out for now
+  Needs student_needs, teacher_needs;  // of these
   std::vector<double> temperatures;
   std::unique_ptr<LogitsTerms> logits;
   std::unique_ptr<FeatureTerms> features;
@@ -46,8 +46,6 @@ void Objective::Parts::collect_feature_terms(std::vector<Complaint>& complaints)
   for (size_t i = 0; i < terms.size(); ++i)
     if (terms[i].facts->signal != Signal::logits && !terms[i].recipe.weight.is_always(0))
       features->add(i, names[i], terms[i].recipe, *terms[i].facts, complaints);
-  student_needs.add(features->student_needs());
-  teacher_needs.add(features->teacher_needs());
 }
 
 void Objective::Parts::collect_logits_terms(const std::optional<ModelShape>& teacher_shape, std::vector<Complaint>& complaints) {
@@ -55,8 +53,6 @@ void Objective::Parts::collect_logits_terms(const std::optional<ModelShape>& tea
   for (size_t i = 0; i < terms.size(); ++i)
     if (terms[i].facts->signal == Signal::logits && !terms[i].recipe.weight.is_always(0))
       logits->add(i, terms[i].recipe, *terms[i].facts, complaints);
-  student_needs.logits |= logits->any();
-  teacher_needs.logits |= logits->reads_teacher();
 }
 
 Objective::Objective(std::vector<TermRecipe> recipes, const ModelShape& student, const std::optional<ModelShape>& teacher,
@@ -110,6 +106,10 @@ void Objective::select(std::optional<size_t> term) {
   for (size_t i = 0; term && i < parts.selected.size(); ++i)
     if (i != *term) parts.selected[i] = 0;
   parts.logits->set(parts.selected, parts.temperatures);
+  parts.student_needs = parts.teacher_needs = {};
+  parts.student_needs.logits = parts.logits->any();
+  parts.teacher_needs.logits = parts.logits->reads_teacher();
+  parts.features->add_needs(parts.selected, parts.student_needs, parts.teacher_needs);
 }
 
 at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,

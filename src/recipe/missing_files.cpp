@@ -77,10 +77,15 @@ void check_autoencoder(const LoadedRecipe& loaded, size_t term, std::vector<Comp
   const auto& sae = loaded.recipe.objective[term].sae;
   std::error_code error;
   if (!sae || sae->path.empty() || fs::is_regular_file(sae->path, error)) return;
-  const bool is_there = fs::exists(sae->path, error);
+  const fs::path folder = sae->path;
+  const bool is_there = fs::exists(folder, error);
+  if (is_there && fs::is_regular_file(folder / "cfg.json", error) &&
+      fs::is_regular_file(folder / "sae_weights.safetensors", error))
+    return;
   problems.push_back(loaded.complaint("objective." + std::to_string(term) + ".sae.path",
-                                      "the file of a sparse autoencoder (safetensors, or .pt of torch.save)",
-                                      (is_there ? "the folder `" : "nothing at `") + sae->path + "`",
+                                      "a sparse autoencoder: a SAELens folder, or a safetensors file, or one of torch.save",
+                                      (is_there ? "the folder `" + sae->path + "` without cfg.json and sae_weights.safetensors"
+                                                : "nothing at `" + sae->path + "`"),
                                       is_there ? "Name the file in it." : advice_for_path(sae->path)));
 }
 

@@ -102,7 +102,6 @@ class FieldReader {
     if (path == "train.length") return "train: {length: 2 epochs}";
     if (path == "output") return "output: runs/first";
     if (path.ends_with(".sae.path")) return "sae: {path: sae.safetensors, layer: 8}";
-    if (path.ends_with(".sae.layer")) return "layer: 8";
     if (path == "student.init.config") return "config: {model_type: llama, hidden_size: 256}";
     return std::string(info.key) + ": " + (path == "teacher.path" ? "models/teacher" : "...");
   }

@@ -193,6 +193,12 @@ void relations_are_named_once(const Checked& c) {
   }
 }
 
+// A file of a name that no SAELens folder has, so that nothing beside it can say which layer it reads.
+bool is_lone_file(const std::string& path) {
+  const bool is_file = path.ends_with(".safetensors") || path.ends_with(".pt") || path.ends_with(".bin");
+  return is_file && !path.ends_with("sae_weights.safetensors");
+}
+
 void autoencoders_are_given_and_fit(const Checked& c) {
   for (size_t i = 0; i < c.recipe.objective.size(); ++i) {
     const TermRecipe& term = c.recipe.objective[i];
@@ -203,7 +209,10 @@ void autoencoders_are_given_and_fit(const Checked& c) {
                      "For example `sae: {path: sae.safetensors, layer: 8}`.");
       continue;
     }
-    if (term.sae->activation == SaeActivation::topk && !term.sae->k)
+    if (!term.sae->layer && is_lone_file(term.sae->path))
+      c.refuse_key(term_path(i) + ".sae", "`layer:`, the teacher's hidden state that the autoencoder reads", "no `layer`",
+                   "Add it, for example `layer: 8`; only a SAELens folder names its own.");
+    if (term.sae->activation == SaeActivation::topk && !term.sae->k && is_lone_file(term.sae->path))
       c.refuse(term_path(i) + ".sae.activation", "`k` beside topk", "no `k`",
                "Say how many features are kept, for example `k: 32`.");
     if (!term.sae->threshold.empty() && term.sae->activation != SaeActivation::jumprelu &&

@@ -8,6 +8,7 @@
 #include "distill/core/stop.h"
 #include "distill/objective/objective.h"
 #include "distill/tensor/autocast.h"
+#include "distill/tensor/memory_error.h"
 
 namespace distill {
 namespace {
@@ -74,6 +75,17 @@ void add_batch(Sums& sums, const ForwardOutput& student, const ForwardOutput* te
   }
 }
 
+void add_rows(Sums& sums, const TaskForward& model, Teacher* teacher, const TokenBatch& batch, const EvaluateOptions& options) {
+  ForwardOutput from_student;
+  {
+    const AutocastGuard autocast(options.device, options.precision.autocast);
+    from_student = model(batch);
+  }
+  std::optional<ForwardOutput> from_teacher;
+  if (teacher) from_teacher = teacher->forward(batch, needs_of(options.task));
+  add_batch(sums, from_student, from_teacher ? &*from_teacher : nullptr, batch, options);
+}
+
 }  // namespace
 
 TaskForward answers_of(const StudentModel& model) {
@@ -90,15 +102,11 @@ EvalEvent evaluate(const TaskForward& model, Teacher* teacher, const Rows& rows,
   Sums sums;
   for (int64_t index = 0; index < num_evaluation_batches(rows, options.batch_size); ++index) {
     check_stop();
-    const TokenBatch batch = evaluation_batch(rows, options.batch_size, index).to(options.device);
-    ForwardOutput from_student;
-    {
-      const AutocastGuard autocast(options.device, options.precision.autocast);
-      from_student = model(batch);
-    }
-    std::optional<ForwardOutput> from_teacher;
-    if (teacher) from_teacher = teacher->forward(batch, needs_of(options.task));
-    add_batch(sums, from_student, from_teacher ? &*from_teacher : nullptr, batch, options);
+    naming_memory("an evaluation of " + std::to_string(options.batch_size) + " rows at once",
+                  "Lower train.batch_size, or data.sequence_length.", [&] {
+                    const TokenBatch batch = evaluation_batch(rows, options.batch_size, index).to(options.device);
+                    add_rows(sums, model, teacher, batch, options);
+                  });
   }
   EvalEvent event = figures_of(sums, options.task, teacher != nullptr);
   event.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -18,12 +18,14 @@
 namespace distill {
 namespace {
 
-// Forward of both models and backward of the objective for one micro-batch; adds the raw terms.
+// Forward of both models, as far as the terms of this update read them, and backward of the objective for one micro-batch; adds
+// the raw terms.
 void run_micro_batch(const StepParts& parts, const TokenBatch& host_batch, const ForwardOptions& forward,
                      const UpdateCounts& counts, at::Tensor& terms, at::Tensor& teacher_finite) {
+  if (!parts.objective.student_needs().any()) return;  // every weight is 0
   const TokenBatch batch = parts.copies(host_batch);
   std::optional<ForwardOutput> from_teacher;
-  if (parts.teacher) {
+  if (parts.teacher && parts.objective.teacher_needs().any()) {
     from_teacher = parts.teacher->forward(batch.read_by_teacher(), parts.objective.teacher_needs());
     const at::NoGradGuard no_grad;
     for (const at::Tensor& answer : {from_teacher->final_hidden_BTD, from_teacher->embedding_BD})

@@ -10,6 +10,7 @@
 #include "distill/core/log.h"
 #include "distill/core/stop.h"
 #include "distill/core/units.h"
+#include "distill/tensor/memory_error.h"
 #include "distill/tensor/restore.h"
 
 namespace distill {
@@ -27,6 +28,18 @@ void tell_attention_news() {
     else
       log::info("attention " + news.line);
   }
+}
+
+constexpr const char* kNeedLessMemory =
+    "Lower train.batch_size and raise train.gradient_accumulation_steps by as much: the updates stay the same. Or set "
+    "train.gradient_checkpointing to full, or lower data.sequence_length. Then run it again: it goes on from its last "
+    "checkpoint.";
+
+// "update 12 (4 rows of 1024 tokens at once)"
+std::string update_text(int64_t number, const Update& update) {
+  const TokenBatch& batch = update.micro_batches.front();
+  return "update " + std::to_string(number) + " (" + std::to_string(batch.ids_BT.size(0)) + " rows of " +
+         std::to_string(batch.length()) + " tokens at once)";
 }
 
 // Adam's moments and the projectors: what training needs and the student does not.
@@ -111,12 +124,14 @@ bool Trainer::at_limit() const {
 bool Trainer::step() {
   const double start = now_seconds();
   const Update update = stream_.next();
-  look_at_teacher(update);
+  const std::string during = update_text(state_.update + 1, update);
+  naming_memory(during, kNeedLessMemory, [&] { look_at_teacher(update); });
   StepEvent event;
   event.learning_rate = learning_rate(schedule_, state_.update + 1);
   parts_.objective.start_update(state_.update + 1, options_.total_updates);
   event.weights = parts_.objective.weights();
-  const std::optional<at::Tensor> values = run_step(parts_, update, event.learning_rate);
+  const std::optional<at::Tensor> values =
+      naming_memory(during, kNeedLessMemory, [&] { return run_step(parts_, update, event.learning_rate); });
   if (!values) {
     stream_.seek(state_.update);
     return false;

@@ -1,4 +1,7 @@
-// Every architecture on the device against the CPU in float32, with the attention kernels that a T4 has and with all of them.
+// Every architecture on the device against the CPU in float32, with the attention kernels that a T4 has and with all of them; and
+// in half precision against what transformers answered in float32 (scripts/goldens/make_models.py).
+#include "distill/tensor/autocast.h"
+
 #include "gpu/device.h"
 #include "model/support.h"
 
@@ -52,6 +55,46 @@ class GpuModels : public OnDevice {
     return made;
   }
 
+  // The worst distances of logits (or embeddings), hidden states and attention maps over all cases, relative to the largest value
+  // of each tensor. Weights in `dtype`, as a teacher's are, or float32 under autocast, as a student's.
+  void compare_with_goldens(at::ScalarType dtype, bool all_kernels, bool as_student,
+                            const std::map<std::string, double>& bounds) {
+    const Kernels kernels(all_kernels);
+    std::map<std::string, double> worst;
+    std::map<std::string, std::string> where;
+    for (const char* name : kCases) {
+      const Golden golden(name);
+      const Transformer model = load_case(name, {as_student ? at::kFloat : dtype, device_, false});
+      for (int i = 0; golden.has_sequence(i); ++i)
+        for (const bool with_maps : {false, true})
+          for (const auto& [what, distance] :
+               distances(golden, i, model, as_student ? std::optional(dtype) : std::nullopt, with_maps)) {
+            EXPECT_LT(distance, bounds.at(what)) << name << ", " << what << (with_maps ? " with maps" : "");
+            if (distance >= worst[what]) worst[what] = distance, where[what] = name;
+          }
+    }
+    const std::string who = as_student ? "student_" : "teacher_";
+    for (const auto& [what, distance] : worst) figure(who + what, distance), figure(who + what + "_model", where[what]);
+  }
+
+  std::map<std::string, double> distances(const Golden& golden, int sequence, const Transformer& model,
+                                          std::optional<at::ScalarType> autocast, bool with_maps) const {
+    Needs needs = all_needs(model.spec());
+    if (!with_maps) needs.attention_layers.clear();
+    ForwardOutput output;
+    {
+      const AutocastGuard guard(device_, autocast);
+      output = model.forward(make_batch({{golden.sequence(sequence)}}).to(device_), needs, {});
+    }
+    std::map<std::string, double> worst = {
+        {"answers", far(answer_of(output, model.spec()), golden.answer(sequence, model.spec()))}};
+    for (const int64_t l : needs.hidden_layers)
+      worst["hidden_states"] = std::max(worst["hidden_states"], far(output.hidden_BTD.at(l)[0], golden.hidden(sequence, l)));
+    for (const int64_t l : needs.attention_layers)
+      worst["attention"] = std::max(worst["attention"], far(output.attention_BHTT.at(l)[0], golden.attention(sequence, l)));
+    return worst;
+  }
+
   // Golden models are random and small: half precision is judged by the mean over all of them and by a bound that none may pass.
   void compare(at::ScalarType dtype, bool all_kernels, double bound) {
     const Kernels kernels(all_kernels);
@@ -80,6 +123,20 @@ TEST_F(GpuModels, Float16IsNearFloat32WithAllKernels_CUDA) { compare(at::kHalf, 
 TEST_F(GpuModels, Bfloat16IsNearFloat32WhereTheCardHasIt_CUDA) {
   if (narrow_types().size() < 2) GTEST_SKIP() << "this card does not compute in bfloat16";
   compare(at::kBFloat16, true, 3e-1);
+}
+
+const std::map<std::string, double> kHalfBounds = {{"answers", 2e-2}, {"hidden_states", 2e-2}, {"attention", 2e-2}};
+const std::map<std::string, double> kBfloat16Bounds = {{"answers", 2e-1}, {"hidden_states", 2e-1}, {"attention", 2e-1}};
+
+TEST_F(GpuModels, Float16EqualsTransformersAsTeacherAndAsStudentWithTheKernelsOfAT4_CUDA) {
+  for (const bool as_student : {false, true}) compare_with_goldens(at::kHalf, false, as_student, kHalfBounds);
+}
+TEST_F(GpuModels, Float16EqualsTransformersAsTeacherAndAsStudentWithAllKernels_CUDA) {
+  for (const bool as_student : {false, true}) compare_with_goldens(at::kHalf, true, as_student, kHalfBounds);
+}
+TEST_F(GpuModels, Bfloat16EqualsTransformersWhereTheCardHasIt_CUDA) {
+  if (narrow_types().size() < 2) GTEST_SKIP() << "this card does not compute in bfloat16";
+  for (const bool as_student : {false, true}) compare_with_goldens(at::kBFloat16, true, as_student, kBfloat16Bounds);
 }
 
 // The same documents, packed into one row and each in a row of its own: [documents][T, D] and the gradients of the weights.

@@ -121,6 +121,37 @@ inline Transformer load_case(const std::string& name, const LoadOptions& options
   return Transformer::load(read_spec_file(folder.string()), *open_hf_folder(folder).weights, options);
 }
 
+// What transformers answered to the sequences of a case, in float32 with eager attention, and its gradients.
+struct Golden {
+  explicit Golden(const std::string& name) : tensors(read_tensors(data_folder() / name / "golden.safetensors")) {}
+
+  bool has_sequence(int index) const { return tensors.count("ids." + std::to_string(index)) > 0; }
+  Document sequence(int index) const {
+    const at::Tensor ids = tensors.at("ids." + std::to_string(index));
+    return {ids.const_data_ptr<int64_t>(), ids.const_data_ptr<int64_t>() + ids.numel()};
+  }
+  // Logits [T, V], of a classifier [C]; or the embedding [D].
+  const at::Tensor& answer(int sequence, const ModelSpec& spec) const {
+    return tensors.at((spec.task == Task::embedding ? "embedding." : "logits.") + std::to_string(sequence));
+  }
+  const at::Tensor& hidden(int sequence, int64_t layer) const { return layer_of("hidden", sequence, layer); }
+  const at::Tensor& attention(int sequence, int64_t block) const { return layer_of("attention", sequence, block - 1); }
+
+  std::map<std::string, at::Tensor> tensors;
+
+ private:
+  const at::Tensor& layer_of(const char* what, int sequence, int64_t layer) const {
+    return tensors.at(std::string(what) + "." + std::to_string(sequence) + "." + std::to_string(layer));
+  }
+};
+
+// The same of ours, of a batch of one row.
+inline at::Tensor answer_of(const ForwardOutput& output, const ModelSpec& spec) {
+  if (spec.task == Task::embedding) return output.embedding_BD[0];
+  const at::Tensor logits = output.logits_BTV()[0];
+  return spec.task == Task::sequence_classification ? logits[0] : logits;
+}
+
 // Everything that a forward pass can give.
 inline Needs all_needs(const ModelSpec& spec) {
   Needs needs;

@@ -375,13 +375,24 @@ TEST(Features, AutoencoderFeaturesEqualTheirPlainTwin) {
   }
 }
 
+// Read from a file in memory, for hidden states of the given width.
+Autoencoder autoencoder_in(const std::vector<NamedTensor>& file, const SaeRecipe& sae, int64_t width,
+                           at::ScalarType type = at::kDouble) {
+  const TensorTable table(file);
+  const ExaminedAutoencoder examined = examine_autoencoder(sae, table, {width, 3});
+  std::vector<Complaint> complaints;
+  for (const SaeFault& fault : examined.faults) complaints.push_back(fault.complaint);
+  if (!complaints.empty()) throw Error(ExitCode::bad_input, complaints);
+  return read_autoencoder(examined.plan, table, at::TensorOptions().dtype(type));
+}
+
 // 2^19 features: chunks of 8 rows, and never all of them.
 TEST(Features, ManyFeaturesAreComputedInChunksOfRows) {
   at::manual_seed(7);
   const int64_t features = int64_t{1} << 19, width = 3;
   const std::vector<NamedTensor> file = {{"encoder.weight", at::randn({features, width})},
                                          {"encoder.bias", at::randn({features})}};
-  const Autoencoder autoencoder = read_autoencoder(sae_at(1), TensorTable(file), width, at::TensorOptions().dtype(at::kFloat));
+  const Autoencoder autoencoder = autoencoder_in(file, sae_at(1), width, at::kFloat);
   const at::Tensor student = at::randn({27, width}).requires_grad_(), teacher = at::randn({27, width});
   const at::Tensor overlap = at::zeros({}, at::kDouble);
   {
@@ -396,10 +407,11 @@ TEST(Features, ManyFeaturesAreComputedInChunksOfRows) {
   EXPECT_GT(overlap.item<double>(), 0);
 }
 
-std::string refusal_of(const SaeRecipe& sae, const std::vector<NamedTensor>& file, int64_t width = 4) {
+std::string refusal_of(const SaeRecipe& sae, const std::vector<NamedTensor>& file) {
   try {
-    read_autoencoder(sae, TensorTable(file), width, at::TensorOptions().dtype(at::kDouble));
-  } catch (const InputError& error) {
+    autoencoder_in(file, sae, 4);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::bad_input);
     return error.what();
   }
   return "";
@@ -411,7 +423,7 @@ TEST(Autoencoders, AreReadUnderTheNamesOfTheirMakers) {
   const at::Tensor plain = at::relu(rows.matmul(encoder) + bias), centered = at::relu((rows - center).matmul(encoder) + bias);
   const at::Tensor turned = encoder.t().contiguous(), decoder = random({6, 4}), decoder_turned = random({4, 6});
   const auto features = [&](const std::vector<NamedTensor>& file, SaeRecipe sae = sae_at(1)) {
-    return read_autoencoder(sae, TensorTable(file), 4, at::TensorOptions().dtype(at::kDouble)).encode(rows);
+    return autoencoder_in(file, sae, 4).encode(rows);
   };
   EXPECT_LT(gap(features({{"W_enc", encoder}, {"b_enc", bias}, {"W_dec", decoder}, {"b_dec", center}}), centered), 1e-12);
   EXPECT_LT(gap(features({{"encoder.weight", turned}, {"encoder.bias", bias}, {"W_dec", decoder}, {"b_dec", center}}), centered),
@@ -442,6 +454,16 @@ TEST(Autoencoders, AreReadUnderTheNamesOfTheirMakers) {
   EXPECT_LT(gap(features({{"W_enc", encoder}, {"b_enc", bias}, {"threshold", threshold}, {"b_dec", center}}),
                 plain * plain.gt(threshold)),
             1e-12);
+  // dictionary_learning's gated one
+  const at::Tensor r = random({6}), gate = random({6}), strength = random({6}), shared = (rows - center).matmul(encoder);
+  EXPECT_LT(gap(features({{"encoder.weight", turned},
+                          {"r_mag", r},
+                          {"gate_bias", gate},
+                          {"mag_bias", strength},
+                          {"decoder_bias", center},
+                          {"decoder.weight", decoder_turned}}),
+                at::relu(shared * r.exp() + strength) * (shared + gate).gt(0)),
+            1e-12);
 }
 
 TEST(Autoencoders, ThatDoNotFitAreRefusedWithTheFile) {
@@ -468,6 +490,14 @@ TEST(Autoencoders, ThatDoNotFitAreRefusedWithTheFile) {
   EXPECT_THAT(refusal_of(k, {{"W_enc", matrix(4, 6)}}), HasSubstr("`k` (9)"));
   EXPECT_THAT(refusal_of(center, {{"W_enc", matrix(4, 6)}}), HasSubstr("center"));
   EXPECT_THAT(refusal_of(jump, {{"W_enc", matrix(4, 6)}}), HasSubstr("threshold"));
+  EXPECT_THAT(refusal_of(sae_at(1), {{"W_enc", matrix(4, 6)}, {"r_mag", random({6})}}), HasSubstr("b_gate and b_mag"));
+  EXPECT_THAT(refusal_of(sae_at(1), {{"W_enc", at::ones({4, 6}, at::kChar)}}),
+              AllOf(HasSubstr("floating-point"), HasSubstr("int8")));
+  SaeRecipe without_layer = sae_at(1);
+  without_layer.layer.reset();
+  EXPECT_THAT(refusal_of(without_layer, {{"W_enc", matrix(4, 6)}}), HasSubstr("`layer: 8`"));
+  EXPECT_THAT(refusal_of(sae_at(1), {{"W_enc", matrix(4, 6)}, {"b_enc", random({5})}, {"W_dec", matrix(7, 4)}}),
+              AllOf(HasSubstr("b_enc"), HasSubstr("W_dec")));  // all at once
 }
 
 std::string refusal_of(const TermRecipe& recipe, const ModelShape& student, const ModelShape& teacher) {

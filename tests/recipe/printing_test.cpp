@@ -34,11 +34,12 @@ std::string random_path(Dice& dice) {
 SaeRecipe random_autoencoder(Dice& dice) {
   SaeRecipe sae;
   sae.path = random_path(dice) + "s";
-  sae.layer = dice.whole(0, 40);
+  if (dice.coin()) sae.layer = dice.whole(0, 40);
   if (dice.coin()) sae.student_layer = dice.whole(0, 9);
   if (dice.coin()) sae.k = dice.whole(1, 99);
   if (dice.coin()) sae.center = dice.coin();
-  sae.activation = dice.one_of({SaeActivation::automatic, SaeActivation::relu, SaeActivation::jumprelu});
+  sae.activation = dice.one_of({SaeActivation::automatic, SaeActivation::relu, SaeActivation::jumprelu, SaeActivation::gated});
+  if (dice.coin()) sae.scale = 0.25 * static_cast<double>(dice.whole(1, 9));
   sae.encoder = dice.coin() ? "" : random_path(dice);
   return sae;
 }

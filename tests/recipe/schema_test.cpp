@@ -53,7 +53,7 @@ TEST(RecipeSchema, HasExactlyTheKeysOfTheLists) {
   expect_keys_of<TermRecipe>(list.at("items"), "objective");
   const Json& term = object_form(list.at("items")).at("properties");
   expect_keys_of<SaeRecipe>(term.at("sae"), "objective.sae");
-  EXPECT_EQ(object_form(term.at("sae")).at("required"), Json::array({"path", "layer"}));
+  EXPECT_EQ(object_form(term.at("sae")).at("required"), Json::array({"path"}));
   EXPECT_EQ(term.at("relations").at("default"), Json::array({"v"}));
   EXPECT_EQ(root.at("required"), Json::array({"student", "data", "train", "output"}));
   EXPECT_EQ(keys.at("train").at("required"), Json::array({"length"}));

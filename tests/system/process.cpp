@@ -30,10 +30,9 @@ double seconds_of(const timeval& time) { return static_cast<double>(time.tv_sec)
   ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
   ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
   for (const auto& [name, value] : command.environment) ::setenv(name.c_str(), value.c_str(), 1);
-  if (command.max_file_bytes > 0) {
-    const struct rlimit limit { command.max_file_bytes, command.max_file_bytes };
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
+  for (const auto& [resource, bytes] :
+       {std::pair(RLIMIT_FSIZE, command.max_file_bytes), std::pair(RLIMIT_AS, command.max_mapped_bytes)})
+    if (const struct rlimit limit{bytes, bytes}; bytes > 0) ::setrlimit(resource, &limit);
   const std::string program = distill_binary().string();
   std::vector<char*> words = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : command.arguments) words.push_back(const_cast<char*>(argument.c_str()));

@@ -24,6 +24,7 @@ struct Command {
   std::string input;                                             // stdin
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
   uint64_t max_file_bytes = 0;                                   // RLIMIT_FSIZE; 0 = none
+  uint64_t max_mapped_bytes = 0;                                 // RLIMIT_AS, as `ulimit -v`; 0 = none
   double timeout_seconds = 120;
   // Asked every few milliseconds; the first time it is true, `signal` is sent.
   std::function<bool()> signal_when;

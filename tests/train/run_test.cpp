@@ -228,10 +228,14 @@ TEST_F(Runs, EveryFeatureTermIsLearnedAloneAndContinuesBitForBit) {
 TEST_F(Runs, AnAutoencoderOfTheWrongWidthLeavesNoRun) {
   write_rows("train.jsonl", {20, 17, 25});
   write_safetensors(root_ / "sae.safetensors", {{"W_enc", at::randn({25, 40})}});
-  EXPECT_THROW(train(recipe(data_section(root_) +
-                            "objective: [{function: sae_features, sae: {path: " + (root_ / "sae.safetensors").string() +
-                            ", layer: 2}}]\ntrain: {length: 4 steps}\noutput: " + (root_ / "run").string())),
-               InputError);
+  try {
+    train(recipe(data_section(root_) +
+                 "objective: [{function: sae_features, sae: {path: " + (root_ / "sae.safetensors").string() +
+                 ", layer: 2}}]\ntrain: {length: 4 steps}\noutput: " + (root_ / "run").string()));
+    FAIL() << "an autoencoder of another width was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::bad_input);
+  }
   EXPECT_FALSE(fs::exists(root_ / "run"));
 }
 

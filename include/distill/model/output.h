@@ -18,7 +18,6 @@ struct Needs {
   std::set<int64_t> attention_layers;  // as probabilities: the block leaves fused attention for them
   std::set<int64_t> head_layers;       // as queries, keys and values, which fused attention reads anyway
 
-  void add(const Needs& other);
   bool any() const { return logits || embedding || !hidden_layers.empty() || !attention_layers.empty() || !head_layers.empty(); }
 };
 

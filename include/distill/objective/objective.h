@@ -54,6 +54,7 @@ class Objective {
   Objective(Objective&&) noexcept;
   ~Objective();
 
+  // Of the terms that count now: a weight that has moved to 0 asks for nothing.
   const Needs& student_needs() const;
   const Needs& teacher_needs() const;             // empty: no teacher is read
   const std::vector<std::string>& names() const;  // of the terms in the log, in recipe order

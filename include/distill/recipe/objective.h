@@ -83,32 +83,37 @@ struct EnumNames<Relation> {
   static constexpr std::pair<Relation, std::string_view> kNames[] = {{Relation::q, "q"}, {Relation::k, "k"}, {Relation::v, "v"}};
 };
 
-enum class SaeActivation { automatic, relu, topk, jumprelu };
+enum class SaeActivation { automatic, relu, topk, jumprelu, gated };
 template <>
 struct EnumNames<SaeActivation> {
   static constexpr std::pair<SaeActivation, std::string_view> kNames[] = {{SaeActivation::automatic, "auto"},
                                                                           {SaeActivation::relu, "relu"},
                                                                           {SaeActivation::topk, "topk"},
-                                                                          {SaeActivation::jumprelu, "jumprelu"}};
+                                                                          {SaeActivation::jumprelu, "jumprelu"},
+                                                                          {SaeActivation::gated, "gated"}};
 };
 
 // A sparse autoencoder that reads a hidden state of the teacher. Empty names are looked for under those that SAELens, EleutherAI,
 // OpenAI and others write (objective/autoencoder.h).
 struct SaeRecipe {
   std::string path;
-  int64_t layer = 0;
+  std::optional<int64_t> layer;
   std::optional<int64_t> student_layer;
   SaeActivation activation = SaeActivation::automatic;
   std::optional<int64_t> k;
   std::optional<bool> center;
+  std::optional<double> scale;
   std::string encoder, encoder_bias, decoder, decoder_bias, threshold;
   bool operator==(const SaeRecipe&) const = default;
 
   template <class Visit>
   static void fields(Visit& v) {
-    v(&SaeRecipe::path, "path", "the autoencoder: a safetensors file, or one of torch.save").required();
-    v(&SaeRecipe::layer, "layer", "the teacher's hidden state that it reads: 0 = embeddings, l = output of block l")
-        .required()
+    v(&SaeRecipe::path, "path",
+      "the autoencoder: a SAELens folder (cfg.json, sae_weights.safetensors), a safetensors file, or one of torch.save")
+        .required();
+    v(&SaeRecipe::layer, "layer",
+      "the teacher's hidden state that it reads: 0 = embeddings, l = output of block l; default: the one that a SAELens folder "
+      "names")
         .min(0)
         .max(100000);
     v(&SaeRecipe::student_layer, "student_layer",
@@ -116,12 +121,16 @@ struct SaeRecipe {
         .min(0)
         .max(100000);
     v(&SaeRecipe::activation, "activation",
-      "relu; topk: the k strongest, and relu; jumprelu: what exceeds its feature's threshold. auto: jumprelu when the file has "
-      "thresholds, topk when `k` is given, else relu");
+      "relu; topk: the k strongest, and relu; jumprelu: what exceeds its feature's threshold; gated: a gate beside the strength. "
+      "auto: what a SAELens folder says; else gated or jumprelu when the file has such tensors, topk when `k` is given, relu");
     v(&SaeRecipe::k, "k", "features that topk keeps; also how many the overlap in the log compares, default 32").min(1);
     v(&SaeRecipe::center, "center",
       "subtract the decoder's bias before encoding; default: yes when it is called b_dec, pre_bias or bias, or named by "
-      "`decoder_bias`; no otherwise, and for jumprelu");
+      "`decoder_bias`; no otherwise, and for jumprelu; of a SAELens folder what it says");
+    v(&SaeRecipe::scale, "scale",
+      "factor of the hidden states before they are encoded, for a SAELens folder whose normalize_activations is "
+      "expected_average_only_in")
+        .above(0);
     v(&SaeRecipe::encoder, "encoder", "name of the encoder's matrix in the file; default: W_enc, encoder.weight, ...");
     v(&SaeRecipe::encoder_bias, "encoder_bias", "name of its bias; default: b_enc, encoder.bias, latent_bias, ...");
     v(&SaeRecipe::decoder, "decoder",
