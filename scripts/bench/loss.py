@@ -2,8 +2,8 @@
 
 Needs a Python with torch, and build/loss_bench (`ninja loss_bench`); trl and liger-kernel take part where they are installed
 (loss_peers.py says what of them). First all sides are held against eager PyTorch in float64 on a small case, values and gradients.
-Then they stay alive as processes and run in turn, after one round that does not count; medians are printed, and what they computed
-is compared again. Memory is that of fresh processes, once with the rows given and once with four times as many: what a side needs
+Then distill and one peer after the other stay alive as processes and run in turn, after one round that does not count; medians are
+printed, and what they computed is compared again. Memory is that of fresh processes, once with the rows given and once with four times as many: what a side needs
 beyond the tensors it was given.
 """
 import argparse
@@ -74,19 +74,16 @@ def figures(command):
         return side.ask("figures")
 
 
-def sides(a, term, rows, facts):
+def sides(a, term, rows, peer):
+    """distill and one peer as processes, the peer twice: all peers at once would need more memory than a small machine has."""
     options = loss_sides.sizes(rows, a.vocab, a.student, a.teacher, term, a.beta, a.temperature)
-    made = {"distill": Side([a.bench, *options], environment(a))}
-    for peer in peers_of(term, facts):
-        if peer == "liger_triton":
-            continue   # Triton's interpreter is for small cases
-        made[peer] = Side(loss_sides.peer(peer, options), environment(a))
-        made[peer + ", tuned allocator"] = Side(loss_sides.peer(peer, options), environment(a, TUNED.items()))
-    return made
+    return {"distill": Side([a.bench, *options], environment(a)),
+            peer: Side(loss_sides.peer(peer, options), environment(a)),
+            peer + ", tuned allocator": Side(loss_sides.peer(peer, options), environment(a, TUNED.items()))}
 
 
-def measure_time(a, term, facts):
-    running = sides(a, term, a.rows, facts)
+def measure_time(a, term, peer):
+    running = sides(a, term, a.rows, peer)
     seconds, computed = {name: [] for name in running}, {}
     for turn in range(a.rounds + 1):
         for name, side in running.items():
@@ -96,13 +93,13 @@ def measure_time(a, term, facts):
     for name, side in running.items():
         computed[name] = side.ask("figures")
         side.__exit__()
-    refuse_far(term, {name: loss_sides.distance(found, computed["eager"]) for name, found in computed.items()}, 1e-3)
+    refuse_far(term, {name: loss_sides.distance(found, computed["distill"]) for name, found in computed.items()}, 1e-3)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def measure_memory(a, term, rows, facts):
+def measure_memory(a, term, rows, peer):
     extra = {}
-    for name, side in sides(a, term, rows, facts).items():
+    for name, side in sides(a, term, rows, peer).items():
         side.ask("run")
         peak, before = side.ask("memory")
         extra[name] = peak - before
@@ -121,11 +118,14 @@ def main():
               f"{a.threads} threads, {a.rounds} rounds")
         print(f"{'':14}{'':30}{'seconds':>9}{'ratio':>8}{'extra MB':>11}{'at 4x rows':>12}")
     for term in [] if a.only_check else a.terms:
-        time, memory, more = measure_time(a, term, facts), measure_memory(a, term, a.rows, facts), measure_memory(a, term, 4 * a.rows, facts)
-        report[term] = {"seconds": time, "extra_bytes": memory, "extra_bytes_at_4x_rows": more}
-        for name in time:
-            print(f"{term:14}{name:30}{time[name]:9.3f}{time[name] / time['distill']:8.2f}{memory[name] / 1e6:11.0f}"
-                  f"{more[name] / 1e6:12.0f}", flush=True)
+        # Triton's interpreter, where liger_triton runs without a GPU, is for small cases.
+        for peer in [peer for peer in peers_of(term, facts) if peer != "liger_triton"]:
+            time, memory, more = (measure_time(a, term, peer), measure_memory(a, term, a.rows, peer),
+                                  measure_memory(a, term, 4 * a.rows, peer))
+            report.setdefault(term, {})[peer] = {"seconds": time, "extra_bytes": memory, "extra_bytes_at_4x_rows": more}
+            for name in time:
+                print(f"{term:14}{name:30}{time[name]:9.3f}{time[name] / time['distill']:8.2f}{memory[name] / 1e6:11.0f}"
+                      f"{more[name] / 1e6:12.0f}", flush=True)
     if a.json:
         a.json.write_text(json.dumps(report, indent=1) + "\n")
 

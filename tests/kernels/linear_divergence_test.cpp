@@ -191,6 +191,29 @@ TEST(LinearDivergence, UldOfPairsComparesThemAloneAndDividesByTheirNumber) {
   }
 }
 
+// The row kernel has a shape of its own for one term, for two of one temperature and for two of two.
+const std::vector<std::vector<LogitsTerm>> kShortPlans = {
+    {{Divergence::kl, 0.7, 1.5}},
+    {{Divergence::jsd, 0.7, 1, true, 0.3}, {Divergence::cross_entropy, 0.5, 1, false}},
+    {{Divergence::reverse_kl, 0.7, 2}, {Divergence::cross_entropy, 0.5, 1, false}},
+    {{Divergence::cross_entropy, 0.5, 1, false}, {Divergence::kl, 0.7, 2}}};
+
+TEST(LinearDivergence, PlansOfOneOrTwoTermsEqualTheTwin) {
+  const Sides sides = make_sides(7, 131);
+  const HeadRows teacher = sides.teacher_rows(at::kDouble), narrow_teacher = sides.teacher_rows(at::kFloat);
+  for (const std::vector<LogitsTerm>& terms : kShortPlans) {
+    const Twin twin = twin_of(terms, sides, 5, 1);
+    auto side = sides.side(at::kDouble), narrow_side = sides.side(at::kFloat);
+    const auto result = LinearDivergence(terms, 3).backward(side, &teacher, sides.targets_N, 5, {});
+    EXPECT_LT(gap(result.values, twin.values), 1e-12);
+    EXPECT_LT(gap(result.rows_gradient_ND, twin.rows_gradient), 1e-12);
+    EXPECT_LT(gap(side.weight_gradient_VD, twin.weight_gradient), 1e-12);
+    const auto narrow = LinearDivergence(terms, 3).backward(narrow_side, &narrow_teacher, sides.targets_N, 5, {});
+    EXPECT_LT(gap(narrow.values, twin.values), 1e-5);
+    EXPECT_LT(gap(narrow.rows_gradient_ND, twin.rows_gradient), 1e-5);
+  }
+}
+
 TEST(LinearDivergence, TermsCanChangeBetweenUpdates) {
   const Sides sides = make_sides(5, 17);
   const HeadRows teacher = sides.teacher_rows(at::kDouble);
@@ -547,12 +570,14 @@ TEST(LinearDivergence, GpuRowsEqualCpuRows_CUDA) {
     for (at::Tensor* tensor : {&there.student_ND, &there.teacher_ND, &there.targets_N, &there.student.weight_VD,
                                &there.student.bias_V, &there.teacher.weight_VD, &there.teacher.bias_V})
       *tensor = tensor->cuda();
-    for (const auto* terms : {&kMix, &kRest}) {
-      if (dtype == at::kHalf && terms == &kRest) continue;  // rounded logits end the head elsewhere
-      const Twin twin = twin_of(*terms, sides, 13, 1);
+    std::vector<std::vector<LogitsTerm>> plans = kShortPlans;
+    plans.push_back(kMix);
+    if (dtype != at::kHalf) plans.push_back(kRest);  // rounded logits end the head elsewhere
+    for (const std::vector<LogitsTerm>& terms : plans) {
+      const Twin twin = twin_of(terms, sides, 13, 1);
       auto side = there.side(dtype);
       const HeadRows teacher = there.teacher_rows(dtype);
-      const auto result = LinearDivergence(*terms, 8).backward(side, &teacher, there.targets_N, 13, {});
+      const auto result = LinearDivergence(terms, 8).backward(side, &teacher, there.targets_N, 13, {});
       EXPECT_LT(gap(result.values.cpu(), twin.values), tolerance * 20) << dtype;
       EXPECT_LT(gap(result.rows_gradient_ND.cpu(), twin.rows_gradient), tolerance * 5) << dtype;
       EXPECT_LT(gap(side.weight_gradient_VD.cpu(), twin.weight_gradient), tolerance * 5) << dtype;
