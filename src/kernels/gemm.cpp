@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "distill/tensor/usage.h"
+
 // oneDNN's product with an output of the caller's: exported by LibTorch, declared in no public header. Weak: a LibTorch without
 // it leaves a null address, and MKL serves.
 namespace at::native {
@@ -25,6 +27,12 @@ bool through_onednn(const at::Tensor& out, const at::Tensor& a, const at::Tensor
 
 constexpr int64_t kSlabRows = 16384;
 
+// Whether a product of 16-bit factors can be added up in float32 by cuBLAS: torch offers that for bfloat16 from sm_80 on only.
+bool adds_up_wide(const at::Tensor& sum, const at::Tensor& factor) {
+  if (!sum.is_cuda() || sum.scalar_type() != at::kFloat) return false;
+  return factor.scalar_type() == at::kHalf || compute_capability(sum.device()) >= 80;
+}
+
 }  // namespace
 
 void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM) {
@@ -41,7 +49,7 @@ void add_mm_(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor&
     at::addmm_out(out, out, a_NK, b_KM);
     return;
   }
-  if (out_NM.is_cuda() && out_NM.scalar_type() == at::kFloat) {  // 16-bit factors, added up in float32 by the product itself
+  if (adds_up_wide(out_NM, a_NK)) {
     at::Tensor out = out_NM;
     at::addmm_out(out, out, a_NK, b_KM, at::kFloat);
     return;
