@@ -112,16 +112,9 @@ class Tasks : public testing::TestWithParam<TaskCase> {
     place.write("held.jsonl", letter_rows(12, 2, true));
     const TaskCase task = GetParam();
     const bool vectors = std::string(task.name) == "embedding";
-    place.write("teacher.yaml", "student: {init: {tokenizer: words, config: " +
-                                    encoder_config(vectors ? "BertForMaskedLM" : task.architecture, 32, 3, task.more, 0.3) +
-                                    "}}\n"
-                                    "data: {train: [{path: rows.jsonl}], sequence_length: 32}\n"
-                                    "objective: [{function: cross_entropy}]\n"
-                                    "train: {length: 1 steps, device: cpu}\n"
-                                    "output: runs/teacher\n");
-    const Outcome made = place.run({"train", "teacher.yaml", "--progress", "none"});
-    ASSERT_EQ(made.exit_code, 0) << made.err;
-    std::filesystem::copy(place.file("runs/teacher/student"), place.file("teacher"));
+    ASSERT_NO_FATAL_FAILURE(make_teacher(
+        place,
+        "tokenizer: words, config: " + encoder_config(vectors ? "BertForMaskedLM" : task.architecture, 32, 3, task.more, 0.3)));
     place.write("tiny.yaml",
                 "teacher: {path: teacher}\n"
                 "student: {init: {tokenizer: words, config: " +

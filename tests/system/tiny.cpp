@@ -33,18 +33,24 @@ std::string token_rows(int64_t count, int64_t shortest, int64_t longest, uint64_
   return lines;
 }
 
-void prepare_tiny(const Workplace& place) {
-  place.write("rows.jsonl", token_rows(40, 6, 30, 1));
-  place.write("held.jsonl", token_rows(8, 6, 30, 2));
-  place.write("teacher.yaml", "student: {init: {config: " + tiny_config(32, 3, 48, 0.5) +
+void make_teacher(const Workplace& place, const std::string& init, int64_t sequence_length) {
+  place.write("teacher.yaml", "student: {init: {" + init +
                                   "}}\n"
-                                  "data: {train: [{path: rows.jsonl}], sequence_length: 32}\n"
+                                  "data: {train: [{path: rows.jsonl}], sequence_length: " +
+                                  std::to_string(sequence_length) +
+                                  "}\n"
                                   "objective: [{function: cross_entropy}]\n"
                                   "train: {length: 1 steps, device: cpu}\n"
                                   "output: runs/teacher\n");
   const Outcome made = place.run({"train", "teacher.yaml", "--progress", "none"});
   ASSERT_EQ(made.exit_code, 0) << made.err;
   std::filesystem::copy(place.file("runs/teacher/student"), place.file("teacher"));
+}
+
+void prepare_tiny(const Workplace& place) {
+  place.write("rows.jsonl", token_rows(40, 6, 30, 1));
+  place.write("held.jsonl", token_rows(8, 6, 30, 2));
+  make_teacher(place, "config: " + tiny_config(32, 3, 48, 0.5));
 }
 
 std::string tiny_recipe(const std::string& output) {

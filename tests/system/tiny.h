@@ -16,7 +16,9 @@ std::string tiny_config(int64_t hidden_size, int64_t num_layers, int64_t vocab_s
 // `count` rows of `input_ids` with lengths between `shortest` and `longest`, as JSONL.
 std::string token_rows(int64_t count, int64_t shortest, int64_t longest, uint64_t seed, int64_t vocab_size = 48);
 
-// rows.jsonl, held.jsonl, and the teacher's Hugging Face folder `teacher`, made by a run of one update.
+// The teacher's Hugging Face folder `teacher`, made by a run of one update on rows.jsonl; `init` is the inside of student.init.
+void make_teacher(const Workplace& place, const std::string& init, int64_t sequence_length = 32);
+// rows.jsonl, held.jsonl, and the teacher.
 void prepare_tiny(const Workplace& place);
 
 // The recipe `tiny.yaml`: the teacher above into a fresh student, kl + cross_entropy, 12 updates. `changes` are more lines.

@@ -46,15 +46,7 @@ class TwoTokenizers : public testing::Test {
     place.write("rows.jsonl", rows);
     place.write("held.jsonl", held);
     place.write("talk.jsonl", talk);
-    place.write("teacher.yaml", "student: {init: {tokenizer: theirs, config: " + tiny_config(32, 3, 900, 0.5) +
-                                    "}}\n"
-                                    "data: {train: [{path: rows.jsonl}], sequence_length: 64}\n"
-                                    "objective: [{function: cross_entropy}]\n"
-                                    "train: {length: 1 steps, device: cpu}\n"
-                                    "output: runs/teacher\n");
-    const Outcome made = place.run({"train", "teacher.yaml", "--progress", "none"});
-    ASSERT_EQ(made.exit_code, 0) << made.err;
-    std::filesystem::copy(place.file("runs/teacher/student"), place.file("teacher"));
+    ASSERT_NO_FATAL_FAILURE(make_teacher(place, "tokenizer: theirs, config: " + tiny_config(32, 3, 900, 0.5), 64));
     place.write("two.yaml",
                 "teacher: {path: teacher}\n"
                 "student: {init: {tokenizer: ours, config: " +
