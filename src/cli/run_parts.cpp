@@ -159,6 +159,7 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
   const LoadOptions options{precision.master, device, /*trainable=*/true};
   Transformer student = first_student(recipe, plan, options);
   student.freeze(recipe.student.freeze);
+  if (precision.autocast) student.keep_casts(*precision.autocast, forward_options(recipe, plan.spec).recompute);
   return std::make_unique<Transformer>(std::move(student));
 }
 

@@ -6,6 +6,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/functions/accumulate_grad.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/graph_task.h>
@@ -36,21 +37,23 @@ at::Tensor product(const at::Tensor& a_NK, const at::Tensor& b_KM) {
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
 // The buffer that a leaf's gradient may be added to at once, so that no product of the weight's size appears beside it; undefined
-// where the engine must see the gradient: the first of an update, hooks, torch::autograd::grad.
-at::Tensor gradient_to_add_to(const torch::autograd::Edge& edge) {
+// where the engine must see the gradient: the first of an update, hooks, torch::autograd::grad. `factors`: type of the product.
+at::Tensor gradient_to_add_to(const torch::autograd::Edge& edge, at::ScalarType factors) {
   const auto* leaf = dynamic_cast<const torch::autograd::AccumulateGrad*>(edge.function.get());
   const auto* asked_for = torch::autograd::get_current_graph_task_exec_info();
   if (!leaf || !asked_for || !asked_for->empty() || at::GradMode::is_enabled()) return {};
   if (!edge.function->tensor_pre_hooks().empty() || !edge.function->post_hooks().empty()) return {};
   if (edge.function->tensor_post_acc_grad_hooks()) return {};
   const at::Tensor& gradient = leaf->variable.grad();
-  return gradient.defined() && gradient.is_contiguous() && gemm::adds_for_free(gradient) ? gradient : at::Tensor();
+  if (!gradient.defined() || !gradient.is_contiguous()) return {};
+  return gradient.scalar_type() != factors || gemm::adds_for_free(gradient) ? gradient : at::Tensor();
 }
 
 struct LinearBackward : Node {
-  torch::autograd::SavedVariable x, weight;  // only what some gradient needs
+  torch::autograd::SavedVariable x, weight;  // in the type of the product; only what some gradient needs
   std::vector<int64_t> x_shape;
   bool stored_in_out = false;
+  at::ScalarType weight_dtype = at::kFloat, bias_dtype = at::kFloat;  // of the parameters themselves
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& grads) override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -63,16 +66,20 @@ struct LinearBackward : Node {
     }
     if (task_should_compute_output(1)) {
       const at::Tensor x_NI = rows_of(x.unpack());
-      const at::Tensor sum = gradient_to_add_to(next_edge(1));
-      const at::Tensor a = stored_in_out ? x_NI.t() : dy_NO.t(), b = stored_in_out ? dy_NO : x_NI;
-      if (sum.defined() && sum.scalar_type() == a.scalar_type()) {
-        gemm::add_mm_(sum, a, b);
-      } else {
-        inputs[1] = product(a, b);
-      }
+      inputs[1] = stored_in_out ? weight_gradient(x_NI.t(), dy_NO) : weight_gradient(dy_NO.t(), x_NI);
     }
-    if (task_should_compute_output(2)) inputs[2] = dy_NO.sum(0);
+    if (task_should_compute_output(2)) inputs[2] = dy_NO.sum(0, /*keepdim=*/false, bias_dtype);
     return inputs;
+  }
+
+  // a b for the engine, or undefined where it was added to the weight's gradient at once.
+  at::Tensor weight_gradient(const at::Tensor& a, const at::Tensor& b) const {
+    at::Tensor sum = gradient_to_add_to(next_edge(1), a.scalar_type());
+    if (!sum.defined() && weight_dtype == a.scalar_type()) return product(a, b);
+    const bool is_new = !sum.defined();
+    if (is_new) sum = at::zeros({a.size(0), b.size(1)}, a.options().dtype(weight_dtype));
+    gemm::add_mm_(sum, a, b);
+    return is_new ? sum : at::Tensor();
   }
 
   std::string name() const override { return "LinearBackward"; }
@@ -92,24 +99,32 @@ Handle handle_of(LinearBackward* node) {
   }
 }
 
-// All three of one type; bias may be undefined.
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool stored_in_out) {
+// A parameter and the same numbers in the type of the product; both undefined when there is none.
+struct Cast {
+  const at::Tensor& parameter;
+  at::Tensor used;
+};
+
+// The graph leads from the product straight to the parameters: a cast is no step of it.
+at::Tensor linear(const at::Tensor& x, const Cast& weight, const Cast& bias, bool stored_in_out) {
   LinearBackward* node = nullptr;
   decltype(torch::autograd::Edge::function) handle;
-  if (torch::autograd::compute_requires_grad(x, weight, bias)) {
+  if (torch::autograd::compute_requires_grad(x, weight.parameter, bias.parameter)) {
     node = new LinearBackward;
     handle = handle_of<decltype(handle)>(node);
-    node->set_next_edges(torch::autograd::collect_next_edges(x, weight, bias));
+    node->set_next_edges(torch::autograd::collect_next_edges(x, weight.parameter, bias.parameter));
     node->x_shape = x.sizes().vec();
     node->stored_in_out = stored_in_out;
-    if (weight.requires_grad()) node->x = torch::autograd::SavedVariable(x, false);
-    if (x.requires_grad()) node->weight = torch::autograd::SavedVariable(weight, false);
+    node->weight_dtype = weight.parameter.scalar_type();
+    if (bias.parameter.defined()) node->bias_dtype = bias.parameter.scalar_type();
+    if (weight.parameter.requires_grad()) node->x = torch::autograd::SavedVariable(x, false);
+    if (x.requires_grad()) node->weight = torch::autograd::SavedVariable(weight.used, false);
   }
   at::Tensor y;
   {
     const at::AutoDispatchBelowADInplaceOrView no_autograd;
-    y = product(rows_of(x), stored_in_out ? weight : weight.t());
-    if (bias.defined()) y.add_(bias);
+    y = product(rows_of(x), stored_in_out ? weight.used : weight.used.t());
+    if (bias.used.defined()) y.add_(bias.used);
     std::vector<int64_t> shape = x.sizes().vec();
     shape.back() = y.size(1);
     y = y.view(shape);
@@ -118,10 +133,10 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return y;
 }
 
-// Cast through autocast's cache: once for each weight and forward pass.
-at::Tensor in_type(const at::Tensor& weight, at::ScalarType dtype) {
-  if (!weight.defined() || weight.scalar_type() == dtype) return weight;
-  return at::autocast::cached_cast(dtype, weight, weight.device().type());
+// Through autocast's cache: once for each parameter and forward pass.
+at::Tensor autocast_copy(const at::Tensor& parameter, at::ScalarType dtype) {
+  if (!parameter.defined() || parameter.scalar_type() == dtype) return parameter;
+  return at::autocast::cached_cast(dtype, parameter, parameter.device().type()).detach();
 }
 
 }  // namespace
@@ -131,13 +146,15 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (x.size(-1) != weight.size(stored_in_out ? 0 : 1))
     throw Bug("a linear layer of " + std::to_string(weight.size(stored_in_out ? 0 : 1)) + " inputs met rows of " +
               std::to_string(x.size(-1)));
-  return linear(x.to(dtype), in_type(weight, dtype), in_type(bias, dtype), stored_in_out);
+  const bool is_kept = weight.scalar_type() != dtype && kept && kept->keeps(dtype);
+  return linear(x.to(dtype), {weight, is_kept ? kept->of(weight) : autocast_copy(weight, dtype)},
+                {bias, autocast_copy(bias, dtype)}, stored_in_out);
 }
 
 Linear make_linear(const WeightMap& weights, const std::string& ours) {
   const std::string name = ours + ".weight";
-  const at::Tensor weight = weights.get(name);
-  return {weight, weights.get_or_none(ours + ".bias"), weights.row_or_none(name)->transform == WeightTransform::transpose};
+  return {weights.get(name), weights.get_or_none(ours + ".bias"),
+          weights.row_or_none(name)->transform == WeightTransform::transpose, weights.kept(name)};
 }
 
 }  // namespace distill

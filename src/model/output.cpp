@@ -10,7 +10,7 @@
 namespace distill {
 
 at::Tensor ForwardOutput::logits_BTV() const {
-  const Linear product{head.weight_VD, {}, false};
+  const Linear product{head.weight_VD, {}, false, head.kept};
   at::Tensor logits = head.is_identity() ? final_hidden_BTD : product(final_hidden_BTD);
   logits = logits.to(logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   if (head.bias_V.defined()) logits = logits + head.bias_V;

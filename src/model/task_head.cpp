@@ -18,14 +18,16 @@ TaskHead make_task_head(const ModelSpec& spec, const WeightMap& weights) {
   if (spec.task == Task::embedding) return task;
   if (spec.task == Task::sequence_classification) {
     task.head = {weights.get("classifier.weight"), weights.get_or_none("classifier.bias"), 0};
+    task.head.kept = weights.kept("classifier.weight");
     task.pools_first_token = true;
     task.pooler = make_linear(weights, "pooler");
     task.pooler_activation = spec.pooler;
     return task;
   }
   const at::Tensor tied_bias = weights.get_or_none("tied_head.bias");
-  task.head = {weights.get(spec.tie_embeddings ? "embedding.weight" : "head.weight"),
-               tied_bias.defined() ? tied_bias : weights.get_or_none("head.bias"), spec.logit_soft_cap};
+  const std::string head = spec.tie_embeddings ? "embedding.weight" : "head.weight";
+  task.head = {weights.get(head), tied_bias.defined() ? tied_bias : weights.get_or_none("head.bias"), spec.logit_soft_cap};
+  task.head.kept = weights.kept(head);
   if (!spec.head_transform) return task;
   task.transform = make_linear(weights, "head_transform");
   task.transform_norm = make_norm(spec, weights, "head_norm");

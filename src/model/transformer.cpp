@@ -40,7 +40,7 @@ bool is_rotary(PositionKind kind) { return kind == PositionKind::rotary || kind 
 std::vector<NamedTensor> parameters_of(const WeightMap& weights) {
   std::vector<NamedTensor> parameters;
   for (size_t i = 0; i < weights.rows().size(); ++i)
-    parameters.push_back({weights.rows()[i].theirs, weights.tensor(i), weights.rows()[i].matrix});
+    parameters.push_back({weights.rows()[i].theirs, weights.tensor(i), weights.rows()[i].matrix, weights.kept(i)});
   return parameters;
 }
 
@@ -172,6 +172,12 @@ void Transformer::freeze(const std::vector<std::string>& words) {
          ""});
   }
   if (!complaints.empty()) throw RecipeError(std::move(complaints));
+}
+
+void Transformer::keep_casts(at::ScalarType dtype, Recompute recompute) {
+  if (parts_->task_head.head.kept) parts_->task_head.head.kept->keep_as(dtype);
+  if (recompute == Recompute::full) return;
+  for (size_t i = 0; i < parts_->weights.rows().size(); ++i) parts_->weights.kept(i)->keep_as(dtype);
 }
 
 }  // namespace distill

@@ -24,13 +24,17 @@ void WeightMap::add(WeightRow row, at::Tensor tensor) {
   index_[row.ours] = rows_.size();
   rows_.push_back(std::move(row));
   tensors_.push_back(std::move(tensor));
+  kept_.push_back(std::make_shared<KeptCast>());
 }
 
-const at::Tensor& WeightMap::get(const std::string& ours) const {
+size_t WeightMap::place_of(const std::string& ours) const {
   const auto found = index_.find(ours);
   if (found == index_.end()) throw Bug("the weight rows have no `" + ours + "`");
-  return tensors_[found->second];
+  return found->second;
 }
+
+const at::Tensor& WeightMap::get(const std::string& ours) const { return tensors_[place_of(ours)]; }
+const std::shared_ptr<KeptCast>& WeightMap::kept(const std::string& ours) const { return kept_[place_of(ours)]; }
 
 at::Tensor WeightMap::get_or_none(const std::string& ours) const {
   const auto found = index_.find(ours);

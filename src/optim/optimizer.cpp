@@ -6,6 +6,7 @@
 
 #include "distill/core/error.h"
 #include "distill/kernels/adamw.h"
+#include "distill/tensor/kept_cast.h"
 #include "distill/tensor/restore.h"
 
 namespace distill {
@@ -49,22 +50,30 @@ void Optimizer::zero_gradients() {
     if (parameter.tensor.grad().defined()) parameter.tensor.mutable_grad().zero_();  // kept: the next update needs it again
 }
 
+namespace {
+
+// The kept 16-bit copy that a step moves along with its weight. One that is out of date is left to its reader: a skipped step
+// writes nothing.
+at::Tensor current_copy(const NamedTensor& parameter) {
+  return parameter.kept && parameter.kept->is_current(parameter.tensor) ? parameter.kept->copy() : at::Tensor();
+}
+
+}  // namespace
+
 void Optimizer::step(double learning_rate, const at::Tensor& found_inf, const at::Tensor& gradient_factor) {
   const at::NoGradGuard no_grad;
   step_.add_(1).sub_(found_inf);
   const std::vector<at::Tensor> all = gradients();
   std::vector<AdamwTensors> tensors;
   for (size_t i = 0; i < parameters_.size(); ++i)
-    tensors.push_back({parameters_[i].tensor,
-                       all[i],
-                       first_moments_[i],
-                       second_moments_[i],
-                       {},
-                       parameters_[i].matrix ? recipe_.weight_decay : 0,
-                       rate_factors_[i]});
+    tensors.push_back({parameters_[i].tensor, all[i], first_moments_[i], second_moments_[i], current_copy(parameters_[i]),
+                       parameters_[i].matrix ? recipe_.weight_decay : 0, rate_factors_[i]});
   adamw_(tensors, {learning_rate, recipe_.betas[0], recipe_.betas[1], recipe_.eps, step_, gradient_factor, found_inf});
   // The kernel writes behind the back of the version counters; casts of a weight that are kept elsewhere watch them.
-  for (const NamedTensor& parameter : parameters_) parameter.tensor.unsafeGetTensorImpl()->bump_version();
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    parameters_[i].tensor.unsafeGetTensorImpl()->bump_version();
+    if (tensors[i].narrow.defined()) parameters_[i].kept->set_current(parameters_[i].tensor);
+  }
 }
 
 std::vector<NamedTensor> Optimizer::state() const {

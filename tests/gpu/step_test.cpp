@@ -9,6 +9,7 @@
 #include "distill/spec/spec.h"
 #include "distill/teacher/live.h"
 #include "distill/tensor/autocast.h"
+#include "distill/tensor/kept_cast.h"
 
 #include "gpu/device.h"
 #include "gpu/host_waits.h"
@@ -61,6 +62,7 @@ class Rig {
         scaler_(with(scaling, precision_.loss_scaling), device),
         parts_{student_, &teacher_, objective_, optimizer_, scaler_, precision_, {}, 1.0, 7, device} {
     parts_.forward.recompute = recompute;
+    if (precision_.autocast) student_.keep_casts(*precision_.autocast, recompute);  // as the program does
   }
 
   // Update `index`, pinned as those of a run are.
@@ -186,6 +188,14 @@ TEST_F(GpuStep, Float16WithLossScalingFollowsTheLossOfFloat32_CUDA) {
   EXPECT_LT(last, first);
   EXPECT_GE(grown, 1);
   EXPECT_GE(backed_off, 1);
+  int64_t copies = 0;
+  for (const NamedTensor& one : narrow.student().parameters()) {
+    if (!one.kept->copy().defined()) continue;
+    EXPECT_TRUE(one.kept->is_current(one.tensor)) << one.name;
+    EXPECT_TRUE(at::equal(one.kept->copy(), one.tensor.to(at::kHalf))) << one.name << ": the optimizer wrote both";
+    ++copies;
+  }
+  EXPECT_GT(copies, 0);
   figure("worst_relative_loss_difference", worst);
   figure("loss_first", first);
   figure("loss_last", last);

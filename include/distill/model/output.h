@@ -7,9 +7,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 
 namespace distill {
+
+class KeptCast;
 
 struct Needs {
   bool logits = false;     // final hidden rows and the head
@@ -24,10 +27,11 @@ struct Needs {
 // The output projection. Nobody materialises [B,T,V] in training: logits terms read rows of hidden states and this.
 // A model that answers with logits (a script) has the identity as its head: the rows that it reads are logits already.
 struct Head {
-  at::Tensor weight_VD;        // float32 master (student) or the teacher's own type; requires_grad when it trains
-  at::Tensor bias_V;           // undefined when there is none
-  double soft_cap = 0;         // 0 = none
-  int64_t identity_width = 0;  // above 0: the identity over logits of this width, without a weight
+  at::Tensor weight_VD;                 // float32 master (student) or the teacher's own type; requires_grad when it trains
+  at::Tensor bias_V;                    // undefined when there is none
+  double soft_cap = 0;                  // 0 = none
+  int64_t identity_width = 0;           // above 0: the identity over logits of this width, without a weight
+  std::shared_ptr<KeptCast> kept = {};  // of the weight, as in distill/model/linear.h
   bool is_identity() const { return identity_width > 0; }
   int64_t vocab_size() const { return is_identity() ? identity_width : weight_VD.size(0); }
 };

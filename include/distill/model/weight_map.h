@@ -4,6 +4,7 @@
 
 #include <ATen/core/TensorBody.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 
 #include "distill/model/transformer.h"
 #include "distill/spec/spec.h"
+#include "distill/tensor/kept_cast.h"
 #include "distill/tensor/source.h"
 
 namespace distill {
@@ -25,10 +27,16 @@ class WeightMap {
   const WeightRow* row_or_none(const std::string& ours) const;
   const std::vector<WeightRow>& rows() const { return rows_; }
   const at::Tensor& tensor(size_t index) const { return tensors_[index]; }
+  // Of the weight: keeps nothing until it is told to.
+  const std::shared_ptr<KeptCast>& kept(size_t index) const { return kept_[index]; }
+  const std::shared_ptr<KeptCast>& kept(const std::string& ours) const;
 
  private:
+  size_t place_of(const std::string& ours) const;
+
   std::vector<WeightRow> rows_;
   std::vector<at::Tensor> tensors_;
+  std::vector<std::shared_ptr<KeptCast>> kept_;
   std::unordered_map<std::string, size_t> index_;
 };
 

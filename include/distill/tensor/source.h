@@ -5,10 +5,13 @@
 #include <ATen/core/TensorBody.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace distill {
+
+class KeptCast;
 
 struct TensorMeta {
   std::string name;
@@ -40,6 +43,8 @@ struct NamedTensor {
   std::string name;
   at::Tensor tensor;
   bool matrix = false;  // weight decay applies
+  // Of a model that may keep it in the type of its products: who moves the tensor can write both.
+  std::shared_ptr<KeptCast> kept = {};
 };
 
 }  // namespace distill
