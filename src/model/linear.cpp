@@ -37,16 +37,15 @@ at::Tensor product(const at::Tensor& a_NK, const at::Tensor& b_KM) {
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
 // The buffer that a leaf's gradient may be added to at once, so that no product of the weight's size appears beside it; undefined
-// where the engine must see the gradient: the first of an update, hooks, torch::autograd::grad. `factors`: type of the product.
-at::Tensor gradient_to_add_to(const torch::autograd::Edge& edge, at::ScalarType factors) {
+// where the engine must see the gradient: the first of an update, hooks, torch::autograd::grad.
+at::Tensor gradient_to_add_to(const torch::autograd::Edge& edge, const at::Tensor& a, const at::Tensor& b) {
   const auto* leaf = dynamic_cast<const torch::autograd::AccumulateGrad*>(edge.function.get());
   const auto* asked_for = torch::autograd::get_current_graph_task_exec_info();
   if (!leaf || !asked_for || !asked_for->empty() || at::GradMode::is_enabled()) return {};
   if (!edge.function->tensor_pre_hooks().empty() || !edge.function->post_hooks().empty()) return {};
   if (edge.function->tensor_post_acc_grad_hooks()) return {};
   const at::Tensor& gradient = leaf->variable.grad();
-  if (!gradient.defined() || !gradient.is_contiguous()) return {};
-  return gradient.scalar_type() != factors || gemm::adds_for_free(gradient) ? gradient : at::Tensor();
+  return gradient.defined() && gradient.is_contiguous() && gemm::adds_for_free(gradient, a, b) ? gradient : at::Tensor();
 }
 
 struct LinearBackward : Node {
@@ -74,7 +73,7 @@ struct LinearBackward : Node {
 
   // a b for the engine, or undefined where it was added to the weight's gradient at once.
   at::Tensor weight_gradient(const at::Tensor& a, const at::Tensor& b) const {
-    at::Tensor sum = gradient_to_add_to(next_edge(1), a.scalar_type());
+    at::Tensor sum = gradient_to_add_to(next_edge(1), a, b);
     if (!sum.defined() && weight_dtype == a.scalar_type()) return product(a, b);
     const bool is_new = !sum.defined();
     if (is_new) sum = at::zeros({a.size(0), b.size(1)}, a.options().dtype(weight_dtype));

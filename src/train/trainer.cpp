@@ -64,6 +64,17 @@ Trainer::Trainer(StepParts parts, UpdateStream& stream, const Schedule& schedule
   state_.data_fingerprint = options.data_fingerprint;
 }
 
+namespace {
+
+// The bits of an uninterrupted run come from the same products.
+void go_on_with(gemm::Maker maker) {
+  if (maker == gemm::Maker::undecided || gemm::set_maker(maker)) return;
+  log::warn("large products were made by " + std::string(enum_name(maker)) +
+            " so far, which cannot be used on this CPU: same data and updates, last bits may differ");
+}
+
+}  // namespace
+
 bool Trainer::resume() {
   const std::optional<Checkpoint> checkpoint = folder_.newest_checkpoint();
   if (!checkpoint) return false;
@@ -85,6 +96,7 @@ bool Trainer::resume() {
   const auto training = open_safetensors(checkpoint->path / "optimizer.safetensors");
   restore_tensors(training_tensors(parts_), *training);
   parts_.scaler.restore(saved.scaler);
+  go_on_with(saved.products);
   saved.num_threads = state_.num_threads;
   saved.data_fingerprint = state_.data_fingerprint;
   state_ = saved;
@@ -260,6 +272,7 @@ void Trainer::save() {
   if (last_saved_update_ == state_.update) return;
   const double start = now_seconds();
   state_.scaler = parts_.scaler.state();
+  state_.products = gemm::maker();
   const Checkpoint checkpoint =
       folder_.save_checkpoint(state_.update, options_.keep_checkpoints, [&](const std::filesystem::path& folder) {
         write_safetensors(folder / "model.safetensors", parts_.student.parameters());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 using namespace distill;
 
@@ -59,6 +60,116 @@ TEST(Gemm, NothingToSumOverGivesZeros) {
   const at::Tensor out = at::ones({2, 3});
   gemm::mm_out(out, at::empty({2, 0}), at::empty({0, 3}));
   EXPECT_EQ(out.abs().max().item<float>(), 0);
+}
+
+// Large products through a maker of the test's choice; afterwards as before.
+class MadeBy {
+ public:
+  explicit MadeBy(gemm::Maker maker) : before_(gemm::maker()), possible_(gemm::set_maker(maker)) {}
+  ~MadeBy() { gemm::set_maker(before_); }
+  bool possible() const { return possible_; }
+
+ private:
+  gemm::Maker before_;
+  bool possible_;
+};
+
+struct Shape {
+  int64_t rows, depth, columns;
+};
+
+// Above the size from which products are large, below and above what is packed at a time, and with every kind of rest.
+constexpr Shape kLargeShapes[] = {{256, 512, 1000}, {1000, 512, 257}, {31, 1100, 1033}, {1033, 40, 1000},
+                                  {513, 513, 513},  {14, 2000, 2000}, {2000, 2000, 9},  {700, 1600, 33}};
+
+TEST(PackedGemm, EqualsFloat64ForEveryLayoutAndRest) {
+  const MadeBy packed(gemm::Maker::packed);
+  if (!packed.possible()) GTEST_SKIP() << "this CPU has no AVX-512";
+  at::manual_seed(2);
+  for (const bool left : {false, true})
+    for (const bool right : {false, true})
+      for (const Shape& shape : kLargeShapes) {
+        const at::Tensor a = matrix(shape.rows, shape.depth, left, at::kFloat),
+                         b = matrix(shape.depth, shape.columns, right, at::kFloat);
+        const at::Tensor exact = a.to(at::kDouble).matmul(b.to(at::kDouble)), out = at::full({shape.rows, shape.columns}, NAN);
+        gemm::mm_out(out, a, b);
+        EXPECT_LT(relative_gap(out, exact), 2e-6) << shape.rows << " " << shape.depth << " " << shape.columns;
+        gemm::add_mm_(out, a, b);
+        EXPECT_LT(relative_gap(out, 2 * exact), 2e-6) << shape.rows << " " << shape.depth << " " << shape.columns;
+        EXPECT_TRUE(gemm::adds_for_free(out, a, b));
+      }
+}
+
+TEST(PackedGemm, CutsADeepProductInSlices) {
+  const MadeBy packed(gemm::Maker::packed);
+  if (!packed.possible()) GTEST_SKIP() << "this CPU has no AVX-512";
+  const at::Tensor a = at::randn({60, 20011}), b = at::randn({20011, 75}), out = at::ones({60, 75});
+  const at::Tensor exact = a.to(at::kDouble).matmul(b.to(at::kDouble));
+  gemm::add_mm_(out, a, b);
+  EXPECT_LT(relative_gap(out, exact + 1), 2e-6);
+  gemm::mm_out(out, a, b);
+  EXPECT_LT(relative_gap(out, exact), 2e-6);
+}
+
+TEST(PackedGemm, TouchesNothingBesideItsPartsOfLargerMatrices) {
+  const MadeBy packed(gemm::Maker::packed);
+  if (!packed.possible()) GTEST_SKIP() << "this CPU has no AVX-512";
+  for (const bool transposed : {false, true}) {
+    // Not-a-number all around: whatever is read or written too far shows.
+    const auto inside = [&](int64_t rows, int64_t columns) {
+      const at::Tensor whole = at::full({rows + 3, columns + 5}, NAN);
+      const at::Tensor part = whole.narrow(0, 1, rows).narrow(1, 2, columns);
+      part.normal_();
+      return std::pair{whole, part};
+    };
+    const auto a = inside(transposed ? 700 : 301, transposed ? 301 : 700),
+               b = inside(transposed ? 203 : 700, transposed ? 700 : 203), out = inside(301, 203);
+    const at::Tensor left = transposed ? a.second.t() : a.second, right = transposed ? b.second.t() : b.second;
+    gemm::mm_out(out.second, left, right);
+    EXPECT_LT(relative_gap(out.second, left.to(at::kDouble).matmul(right.to(at::kDouble))), 2e-6);
+    EXPECT_EQ(out.first.isnan().sum().item<int64_t>(), out.first.numel() - out.second.numel());
+  }
+}
+
+TEST(PackedGemm, TheBitsDoNotDependOnTheNumberOfThreads) {
+  const MadeBy packed(gemm::Maker::packed);
+  if (!packed.possible()) GTEST_SKIP() << "this CPU has no AVX-512";
+  const int threads = at::get_num_threads();
+  for (const Shape& shape : {Shape{301, 700, 203}, Shape{60, 20011, 75}}) {
+    const at::Tensor a = at::randn({shape.rows, shape.depth}), b = at::randn({shape.depth, shape.columns});
+    const at::Tensor one = at::empty({shape.rows, shape.columns}), many = at::empty_like(one);
+    at::set_num_threads(1);
+    gemm::mm_out(one, a, b);
+    at::set_num_threads(3);
+    gemm::mm_out(many, a, b);
+    EXPECT_TRUE(at::equal(one, many));
+  }
+  at::set_num_threads(threads);
+}
+
+TEST(PackedGemm, HandsNotANumberOn) {
+  const MadeBy packed(gemm::Maker::packed);
+  if (!packed.possible()) GTEST_SKIP() << "this CPU has no AVX-512";
+  const at::Tensor a = at::randn({256, 512}), b = at::randn({512, 512}), out = at::empty({256, 512});
+  a[7][300].fill_(NAN);
+  gemm::mm_out(out, a, b);
+  EXPECT_TRUE(out[7].isnan().all().item<bool>());
+  EXPECT_EQ(out.isnan().sum().item<int64_t>(), 512);
+}
+
+TEST(GemmMaker, IsDecidedByTheFirstLargeProductAndKeptAfterwards) {
+  const MadeBy anyone(gemm::Maker::undecided);
+  const at::Tensor a = at::randn({256, 512}), b = at::randn({512, 512}), out = at::empty({256, 512});
+  gemm::mm_out(at::empty({2, 2}), at::ones({2, 2}), at::ones({2, 2}));
+  EXPECT_EQ(gemm::maker(), gemm::Maker::undecided);
+  gemm::mm_out(out, a, b);
+  // Intel's CPUs have no choice to make.
+  if (!__builtin_cpu_is("intel")) {
+    EXPECT_NE(gemm::maker(), gemm::Maker::undecided);
+  }
+  const at::Tensor again = at::empty_like(out);
+  gemm::mm_out(again, a, b);
+  EXPECT_TRUE(at::equal(out, again));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "distill/kernels/gemm.h"
 #include "distill/optim/loss_scaler.h"
 
 namespace distill {
@@ -17,6 +18,7 @@ struct RunState {
   LossScaler::State scaler;
   int64_t consecutive_skips = 0;
   int64_t skipped_updates = 0;
+  gemm::Maker products = gemm::Maker::undecided;  // who makes large ones: another one rounds otherwise
   // Recorded to notice that a resume cannot be exact.
   int64_t num_threads = 0;
   std::string data_fingerprint;  // of the training rows; another one is refused
