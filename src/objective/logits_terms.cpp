@@ -5,6 +5,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "distill/core/units.h"
 
@@ -93,11 +94,13 @@ void LogitsTerms::set(const std::vector<double>& weights, const std::vector<doub
   temperatures_ = temperatures;
   places_.clear();
   reads_teacher_ = false;
+  uld_alone_ = true;
   std::vector<LogitsTerm> active;
   for (const Term& term : terms_) {
     if (weights[term.index] == 0) continue;
     places_.push_back(term.index);
     reads_teacher_ |= term.facts->reads_teacher();
+    uld_alone_ &= term.recipe.function == TermFunction::uld;
     active.push_back(kernel_term(term.recipe, *term.facts, weights[term.index], temperatures[term.index]));
   }
   if (divergence_)
@@ -117,12 +120,22 @@ void LogitsTerms::backward(const ForwardOutput& student, const ForwardOutput* te
   sides.student.weight_gradient_VD = gradient_buffer(student.head.weight_VD, roots);
   sides.student.bias_gradient_V = gradient_buffer(student.head.bias_V, roots);
   sides.student.pairs_divisor = std::max(1.0, counts.pairs);  // without a pair there is nothing to divide
-  const auto result = divergence_->backward(sides.student, sides.teacher_rows(), batch.kept_targets_N, counts.kept, loss_scale);
+  at::Tensor positions_N = batch.kept_N, targets_N = batch.kept_targets_N;
+  double divisor = counts.kept;
+  if (sides.student.pairs && uld_alone_) {
+    // Then nobody reads the logits of rows without a counterpart.
+    const at::Tensor rows_P = std::exchange(sides.student.pairs, nullptr)->rows_P;
+    sides.student.rows_ND = sides.student.rows_ND.index_select(0, rows_P);
+    positions_N = positions_N.index_select(0, rows_P);
+    targets_N = at::Tensor();
+    divisor = sides.student.pairs_divisor;
+  }
+  const auto result = divergence_->backward(sides.student, sides.teacher_rows(), targets_N, divisor, loss_scale);
   for (size_t i = 0; i < places_.size(); ++i)
     values[static_cast<int64_t>(places_[i])].copy_(result.values[static_cast<int64_t>(i)]);
   if (!final_BTD.requires_grad()) return;
   const at::Tensor gradient = at::zeros_like(final_BTD, final_BTD.options().requires_grad(false), at::MemoryFormat::Contiguous);
-  gradient.view({-1, final_BTD.size(2)}).index_copy_(0, batch.kept_N, result.rows_gradient_ND.to(final_BTD.scalar_type()));
+  gradient.view({-1, final_BTD.size(2)}).index_copy_(0, positions_N, result.rows_gradient_ND.to(final_BTD.scalar_type()));
   roots.add(final_BTD, gradient);
 }
 

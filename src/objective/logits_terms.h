@@ -59,6 +59,7 @@ class LogitsTerms {
   std::vector<double> weights_, temperatures_;  // as set last
   std::vector<size_t> places_;                  // indices of the terms that take part
   bool reads_teacher_ = false;                  // whether one of these does
+  bool uld_alone_ = false;                      // whether there is no other
   std::unique_ptr<LinearDivergence> divergence_;
   HeadCasts casts_;
 };
