@@ -1,0 +1,96 @@
+#include "distill/cli/update_facts.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "distill/cli/run_parts.h"
+#include "distill/kernels/gemm.h"
+#include "distill/kernels/linear_divergence.h"
+#include "distill/objective/layer_pairs.h"
+#include "distill/objective/term_table.h"
+#include "distill/objective/workspace.h"
+#include "distill/tensor/usage.h"
+
+namespace distill {
+namespace {
+
+int64_t size_of(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementSize(dtype)); }
+
+ModelFacts model_facts(const ModelSpec& spec, at::ScalarType dtype, const Needs& needs) {
+  return {spec, size_of(dtype), needs.hidden_layers, needs.attention_layers, needs.head_layers};
+}
+
+// Of the device itself, or of any that is no CPU, when there is none here.
+at::Tensor nothing_on(const DeviceFacts& device, at::ScalarType dtype) {
+  return at::empty({0}, at::TensorOptions().dtype(dtype).device(device.is_gpu ? at::kMeta : at::kCPU));
+}
+
+LogitsFacts logits_facts(const UpdateParts& parts) {
+  LogitsFacts facts;
+  if (!parts.objective.student_needs().logits) return facts;
+  const at::ScalarType dtype = parts.precision.compute();
+  const bool reads_teacher = parts.teacher && parts.objective.teacher_needs().logits;
+  facts.marks = std::any_of(parts.terms.begin(), parts.terms.end(),
+                            [](const TermRecipe& term) { return term.function == TermFunction::uld; });
+  facts.vocab = parts.student.head_width();
+  if (parts.vocabulary_width > 0) facts.vocab = std::min(facts.vocab, parts.vocabulary_width);
+  if (reads_teacher) facts.teacher_vocab = facts.marks ? parts.teacher->head_width() : facts.vocab;
+  facts.chunk_rows = chunk_rows(facts.vocab, dtype);
+  facts.block_rows = block_rows(facts.chunk_rows, nothing_on(parts.device, dtype));
+  return facts;
+}
+
+int64_t count_pairs(const TermRecipe& term, const TermFacts& facts, const UpdateParts& parts) {
+  if (facts.signal == Signal::autoencoder) return 1;
+  LayerRange range{facts.reads_hidden_states() ? 0 : 1, parts.student.num_layers, parts.teacher->num_layers};
+  range.can_mix = facts.signal == Signal::hidden;
+  std::vector<Complaint> told_already;  // by the objective
+  return static_cast<int64_t>(layer_pairs(term.layer_mapping, range, "", told_already).size());
+}
+
+FeatureFacts feature_facts(const UpdateParts& parts) {
+  FeatureFacts facts;
+  for (const NamedTensor& one : parts.objective.parameters()) facts.trained_elements += one.tensor.numel();
+  facts.tile_elements = kAttentionTileElements;
+  for (const TermRecipe& term : parts.terms) {
+    const TermFacts& row = term_facts(term.function);
+    if (!parts.teacher || row.signal == Signal::logits || row.signal == Signal::embedding || term.weight.is_always(0)) continue;
+    (row.reads_hidden_states() ? facts.hidden_pairs : facts.attention_pairs) += count_pairs(term, row, parts);
+    facts.attention_kl |= !row.reads_hidden_states() && row.distance == AttentionDistance::kl;
+    facts.all_positions |= term.positions == Positions::all || (term.positions == Positions::automatic && !parts.student.causal);
+  }
+  facts.projected = parts.teacher && parts.student.hidden_size != parts.teacher->hidden_size;
+  return facts;
+}
+
+// Grouped heads: only flash attention reads them as they are, and it knows no masks.
+bool expands_keys(const UpdateParts& parts) {
+  const bool flash = parts.device.compute_capability >= 80 && size_of(parts.precision.compute()) == 2 && !parts.packed &&
+                     parts.student.causal;
+  return parts.device.is_gpu && !flash;
+}
+
+}  // namespace
+
+DeviceFacts facts_of(at::Device device) { return {device.is_cuda(), device.is_cuda() ? compute_capability(device) : 0}; }
+
+UpdateFacts update_facts(const UpdateParts& parts) {
+  const at::ScalarType compute = parts.precision.compute();
+  UpdateFacts facts;
+  facts.student = model_facts(parts.student, parts.precision.master, parts.objective.student_needs());
+  if (parts.teacher) facts.teacher = model_facts(*parts.teacher, parts.teacher_dtype, parts.objective.teacher_needs());
+  facts.master_bytes = size_of(parts.precision.master);
+  facts.compute_bytes = size_of(compute);
+  facts.on_gpu = parts.device.is_gpu;
+  facts.expands_keys = expands_keys(parts);
+  facts.adds_in_place = gemm::adds_for_free(nothing_on(parts.device, parts.precision.master));
+  facts.adds_wide = parts.device.is_gpu && (compute == at::kHalf || parts.device.compute_capability >= 80);
+  facts.slab_rows = gemm::kSlabRows;
+  facts.packed = parts.packed;
+  facts.logits = logits_facts(parts);
+  facts.features = feature_facts(parts);
+  return facts;
+}
+
+}  // namespace distill
