@@ -1,5 +1,5 @@
 // Counts the bytes of every tensor on the CPU, to the byte, while it lives: what a plan is held against. Process-wide, so that
-// the threads of a backward pass count too. One at a time; tensors must not outlive it.
+// the threads of a backward pass count too.
 #pragma once
 
 #include <c10/core/Allocator.h>
@@ -12,13 +12,13 @@
 
 namespace distill::test {
 
+// From its first use on every tensor on the CPU comes from here. Never destroyed: tensors may live as long as the process.
 class CountingAllocator : public c10::Allocator {
  public:
-  CountingAllocator() : inner_(c10::GetCPUAllocator()) {
-    current() = this;
-    c10::SetCPUAllocator(this, kPriority);
+  static CountingAllocator& get() {
+    static auto* allocator = new CountingAllocator;
+    return *allocator;
   }
-  ~CountingAllocator() override { c10::SetCPUAllocator(inner_, kPriority); }
 
   c10::DataPtr allocate(size_t bytes) override {
     c10::DataPtr block = inner_->allocate(bytes);
@@ -39,24 +39,20 @@ class CountingAllocator : public c10::Allocator {
   uint64_t peak_bytes() const { return peak_; }
 
  private:
-  static constexpr uint8_t kPriority = 200;  // above those that torch uses; equal ones replace each other
+  static constexpr uint8_t kPriority = 200;  // above those that torch uses
 
-  static CountingAllocator*& current() {
-    static CountingAllocator* allocator = nullptr;
-    return allocator;
-  }
-  // What was made before is not ours to count, only to free.
+  CountingAllocator() : inner_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, kPriority); }
+
   static void release(void* data) {
-    CountingAllocator& self = *current();
-    {
-      const std::lock_guard<std::mutex> lock(self.mutex_);
-      const auto found = self.sizes_.find(data);
-      if (found != self.sizes_.end()) {
-        self.live_ -= found->second;
-        self.sizes_.erase(found);
-      }
-    }
-    self.inner_->raw_deleter()(data);
+    get().forget(data);
+    get().inner_->raw_deleter()(data);
+  }
+  void forget(void* data) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = sizes_.find(data);
+    if (found == sizes_.end()) return;
+    live_ -= found->second;
+    sizes_.erase(found);
   }
 
   c10::Allocator* inner_;
