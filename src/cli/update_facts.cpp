@@ -3,13 +3,19 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "distill/cli/run_parts.h"
+#include "distill/cli/run_plan.h"
+#include "distill/core/log.h"
+#include "distill/data/task_rules.h"
 #include "distill/kernels/gemm.h"
 #include "distill/kernels/linear_divergence.h"
 #include "distill/objective/layer_pairs.h"
 #include "distill/objective/term_table.h"
 #include "distill/objective/workspace.h"
+#include "distill/plan/hardware.h"
+#include "distill/teacher/dtype.h"
 #include "distill/tensor/usage.h"
 
 namespace distill {
@@ -66,8 +72,8 @@ FeatureFacts feature_facts(const UpdateParts& parts) {
 
 // Grouped heads: only flash attention reads them as they are, and it knows no masks.
 bool expands_keys(const UpdateParts& parts) {
-  const bool flash = parts.device.compute_capability >= 80 && size_of(parts.precision.compute()) == 2 && !parts.packed &&
-                     parts.student.causal;
+  const bool flash =
+      parts.device.compute_capability >= 80 && size_of(parts.precision.compute()) == 2 && !parts.packed && parts.student.causal;
   return parts.device.is_gpu && !flash;
 }
 
@@ -91,6 +97,64 @@ UpdateFacts update_facts(const UpdateParts& parts) {
   facts.logits = logits_facts(parts);
   facts.features = feature_facts(parts);
   return facts;
+}
+
+namespace {
+
+// At most, of a micro-batch. Of masked tokens their share; a classifier's rows; embeddings are compared without logits.
+int64_t kept_rows(const Recipe& recipe, Task task, int64_t rows, int64_t length) {
+  switch (task) {
+    case Task::sequence_classification:
+      return rows;
+    case Task::embedding:
+      return 0;
+    case Task::masked_lm: {
+      const double share = recipe.data.mask_probability.value_or(TaskRules{}.mask_probability);
+      return static_cast<int64_t>(std::ceil(share * static_cast<double>(rows * length)));
+    }
+    default:
+      return rows * length;
+  }
+}
+
+}  // namespace
+
+UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
+                         const Objective& objective, const PrecisionPlan& precision, const DeviceFacts& device) {
+  const bool learns = std::any_of(recipe.objective.begin(), recipe.objective.end(), needs_teacher);
+  const bool packed = student.task == Task::causal_lm ? recipe.data.packing : true;
+  UpdateParts parts{student, {}, at::kFloat, recipe.objective, objective, 0, precision, device, packed};
+  if (teacher) parts.teacher_dtype = teacher_dtype(*recipe.teacher, precision.compute(), !device.is_gpu);
+  if (teacher && learns) parts.teacher = teacher;
+  if (teacher) parts.vocabulary_width = std::min(student.head_width(), teacher->head_width());
+  UpdateFacts facts = update_facts(parts);
+  if (teacher && !learns) facts.idle_teacher_bytes = bytes_of_weights(*teacher, size_of(parts.teacher_dtype));
+  facts.rows = *recipe.train.batch_size.value;
+  facts.length = recipe.data.sequence_length;
+  for (const ModelSpec* spec : {&student, teacher ? &*teacher : nullptr})
+    if (spec && spec->max_positions > 0) facts.length = std::min(facts.length, spec->max_positions);
+  facts.kept_rows = kept_rows(recipe, student.task, facts.rows, facts.length);
+  facts.freeze = recipe.student.freeze;
+  facts.attention_dropout = forward_options(recipe, student).attention_dropout;
+  facts.gradient_shares = recipe.train.log_gradient_share;
+  facts.checkpointing = recipe.train.gradient_checkpointing;
+  return facts;
+}
+
+int64_t free_bytes_on(at::Device device) {
+  return device.is_cpu() ? free_host_bytes() : static_cast<int64_t>(free_device_bytes(device));
+}
+
+void warn_of_memory(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
+                    const Objective& objective, const PrecisionPlan& precision, at::Device device) {
+  const bool is_known = recipe.student.trust == Trust::none && (!recipe.teacher || recipe.teacher->trust == Trust::none);
+  if (!is_known) return;
+  const UpdateFacts facts = update_facts(recipe, student, teacher, objective, precision, facts_of(device));
+  int64_t loaded = bytes_of_weights(student, facts.master_bytes) + facts.idle_teacher_bytes;
+  if (facts.teacher) loaded += bytes_of_weights(*teacher, facts.teacher->weight_bytes);
+  const int64_t memory = free_bytes_on(device) + loaded;
+  const Fit fit = fit_update(facts, recipe.train.gradient_accumulation_steps, memory);
+  if (!fit.fits) log::warn(shortage_text(fit, memory));
 }
 
 }  // namespace distill

@@ -80,7 +80,9 @@ std::vector<MemoryPart> always(const UpdateFacts& facts) {
           {"student gradients", trained * facts.master_bytes * copies_of_gradient},
           {"optimizer moments", 2 * trained * facts.master_bytes},
           {"16-bit weight copies", head_copies(facts)},
-          {"teacher weights", facts.teacher ? bytes_of_weights(facts.teacher->spec, facts.teacher->weight_bytes) : 0},
+          {"teacher weights",
+           facts.teacher ? bytes_of_weights(facts.teacher->spec, facts.teacher->weight_bytes) : facts.idle_teacher_bytes},
+          {"GPU libraries", facts.on_gpu ? kGpuLibraryBytes : 0},
           {"logits workspace", logits_workspace(facts)},
           {"batch", 8 * (4 * facts.tokens() + 2 * facts.kept_rows)}};
 }
@@ -187,14 +189,14 @@ int64_t forward_passing(const Terms& terms) {
 int64_t logits_rows(const Terms& terms) {
   const UpdateFacts& facts = terms.facts;
   if (facts.logits.block_rows == 0) return 0;
-  const int64_t D = facts.student.spec.hidden_size, teacher_D = facts.logits.teacher_vocab > 0 ? facts.teacher->spec.hidden_size : 0;
+  const int64_t D = facts.student.spec.hidden_size,
+                teacher_D = facts.logits.teacher_vocab > 0 ? facts.teacher->spec.hidden_size : 0;
   const int64_t number = facts.kept_rows * facts.compute_bytes, wide_number = facts.kept_rows * facts.master_bytes;
   const int64_t both = number * (D + teacher_D), gradient = number * D;
   const int64_t gathering = both + (is_narrow(facts) ? wide_number * teacher_D : 0);
-  const int64_t slab = !is_narrow(facts) || facts.adds_wide
-                           ? 0
-                           : std::min(facts.slab_rows, facts.logits.vocab) * D *
-                                 (facts.compute_bytes + (facts.on_gpu ? 0 : facts.master_bytes));
+  const int64_t slab = !is_narrow(facts) || facts.adds_wide ? 0
+                                                            : std::min(facts.slab_rows, facts.logits.vocab) * D *
+                                                                  (facts.compute_bytes + (facts.on_gpu ? 0 : facts.master_bytes));
   const int64_t handing_over = terms.stream + (is_narrow(facts) ? wide_number * D : 0);
   return std::max({gathering, both + gradient + slab, both + gradient + handing_over});
 }
@@ -248,7 +250,8 @@ PhaseBytes make_phase(UpdatePhase phase, const UpdateFacts& facts, std::vector<M
   result.phase = phase;
   for (MemoryPart& part : always(facts)) result.parts.push_back(std::move(part));
   for (MemoryPart& part : own) {
-    const auto same = std::find_if(result.parts.begin(), result.parts.end(), [&](const MemoryPart& one) { return one.name == part.name; });
+    const auto same =
+        std::find_if(result.parts.begin(), result.parts.end(), [&](const MemoryPart& one) { return one.name == part.name; });
     if (same != result.parts.end())
       same->bytes += part.bytes;
     else
@@ -271,7 +274,8 @@ int64_t count_trained(const ModelSpec& spec, const std::vector<std::string>& fre
 }
 
 const PhaseBytes& MemoryPlan::peak() const {
-  return *std::max_element(phases.begin(), phases.end(), [](const PhaseBytes& a, const PhaseBytes& b) { return a.bytes < b.bytes; });
+  return *std::max_element(phases.begin(), phases.end(),
+                           [](const PhaseBytes& a, const PhaseBytes& b) { return a.bytes < b.bytes; });
 }
 
 MemoryPlan estimate_update(const UpdateFacts& facts) {

@@ -1,16 +1,11 @@
 // The plan of an update against the bytes that its tensors take on the device. A rehearsal counts them on the CPU.
-#include "plan/update_rig.h"
-
 #include "gpu/device.h"
+#include "plan/update_rig.h"
 
 using namespace distill;
 using namespace distill::test;
 
 namespace {
-
-// cuBLAS takes its workspace from the same allocator: 8 MiB on most GPUs, 32 MiB from sm_90 on, for each of two threads at most
-// (that of the forward and that of the backward pass share a stream, but not always a handle).
-constexpr double kLibraryMib = 64;
 
 class GpuPlan : public OnDevice {
  protected:
@@ -24,11 +19,14 @@ class GpuPlan : public OnDevice {
   }
   void expect_near(const UpdateCase& wish) const {
     const PlannedAndMeasured both = plan_and_measure(wish, device_);
-    const double planned = static_cast<double>(both.plan.peak().bytes) / (1 << 20), measured = static_cast<double>(both.measured) / (1 << 20);
+    const double planned = static_cast<double>(both.plan.peak().bytes) / (1 << 20),
+                 measured = static_cast<double>(both.measured) / (1 << 20);
     figure(wish.name + "_planned_mib", std::round(planned));
     figure(wish.name + "_measured_mib", std::round(measured));
-    EXPECT_LT(planned, 1.15 * measured) << wish.name;
-    EXPECT_GT(1.15 * planned + (device_.is_cuda() ? kLibraryMib : 0), measured) << wish.name;
+    // The allowance for libraries is a fixed one, which a GPU may use or not.
+    const double libraries = device_.is_cuda() ? static_cast<double>(kGpuLibraryBytes) / (1 << 20) : 0;
+    EXPECT_LT(planned - libraries, 1.15 * measured) << wish.name;
+    EXPECT_GT(planned, 0.85 * measured) << wish.name;
   }
 };
 

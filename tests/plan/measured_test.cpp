@@ -48,7 +48,9 @@ class MeasuredPlan : public testing::Test {
   static UpdateCase llama(const std::string& name) {
     return {name, llama_shape(128, 4, kVocabulary), llama_shape(192, 3, kVocabulary, /*tied=*/false)};
   }
-  static UpdateCase gpt2(const std::string& name) { return {name, gpt2_shape(128, 4, kVocabulary), gpt2_shape(192, 3, kVocabulary)}; }
+  static UpdateCase gpt2(const std::string& name) {
+    return {name, gpt2_shape(128, 4, kVocabulary), gpt2_shape(192, 3, kVocabulary)};
+  }
 
   // `share`: how far the plan may be from the measured peak.
   static void expect_near(const UpdateCase& wish, double share) {

@@ -1,4 +1,5 @@
-// Real updates beside their plan: a student, a teacher, an objective and an optimizer, and the bytes that an update of them takes.
+// Real updates beside their plan: a student, a teacher, an objective and an optimizer, and the bytes that an update of them
+// takes.
 #pragma once
 
 #include <c10/core/CachingDeviceAllocator.h>
@@ -139,7 +140,8 @@ struct PlannedAndMeasured {
 inline PlannedAndMeasured plan_and_measure(const UpdateCase& wish, at::Device device) {
   CountingAllocator& counting = CountingAllocator::get();
   const auto live = [&] {
-    return device.is_cuda() ? static_cast<uint64_t>(c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(device.index()).allocated_bytes[0].current)
+    return device.is_cuda() ? static_cast<uint64_t>(
+                                  c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(device.index()).allocated_bytes[0].current)
                             : counting.live_bytes();
   };
   const uint64_t before = live();

@@ -6,7 +6,7 @@
 
 #include "distill/objective/objective.h"
 #include "distill/plan/estimate.h"
-#include "distill/recipe/objective.h"
+#include "distill/recipe/recipe.h"
 #include "distill/spec/spec.h"
 #include "distill/train/precision.h"
 
@@ -32,5 +32,15 @@ struct UpdateParts {
 };
 // All but what the recipe's numbers say: rows, length, kept_rows, freeze, attention_dropout, checkpointing.
 UpdateFacts update_facts(const UpdateParts& parts);
+
+// The same of a recipe's run: full rows, and labels for all of their tokens.
+UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
+                         const Objective& objective, const PrecisionPlan& precision, const DeviceFacts& device);
+// Bytes that updates may take on the device now, beside what has been loaded already.
+int64_t free_bytes_on(at::Device device);
+// `train`: one warning when an update will hardly fit, with the smallest change. Both models' weights are on the device already,
+// gradients and moments are not. Says nothing of scripts.
+void warn_of_memory(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
+                    const Objective& objective, const PrecisionPlan& precision, at::Device device);
 
 }  // namespace distill

@@ -17,7 +17,7 @@ namespace distill {
 // A model, and what of its forward pass outlives it.
 struct ModelFacts {
   ModelSpec spec;
-  int64_t weight_bytes = 4;        // per weight, in memory
+  int64_t weight_bytes = 4;            // per weight, in memory
   std::set<int64_t> hidden_layers;     // Needs (model/output.h)
   std::set<int64_t> attention_layers;  // as probabilities
   std::set<int64_t> head_layers;       // as queries, keys and values
@@ -25,20 +25,20 @@ struct ModelFacts {
 
 // What the loss over logits holds beside the models. Kept between updates.
 struct LogitsFacts {
-  int64_t vocab = 0, teacher_vocab = 0;      // widths that are compared; teacher_vocab 0: no teacher is read
-  int64_t block_rows = 0, chunk_rows = 0;    // of the student's and the teacher's logits (kernels/linear_divergence.h)
-  bool marks = false;                        // uld: a byte for each of the student's logits
+  int64_t vocab = 0, teacher_vocab = 0;    // widths that are compared; teacher_vocab 0: no teacher is read
+  int64_t block_rows = 0, chunk_rows = 0;  // of the student's and the teacher's logits (kernels/linear_divergence.h)
+  bool marks = false;                      // uld: a byte for each of the student's logits
 };
 
 // Terms that compare layers.
 struct FeatureFacts {
-  int64_t hidden_pairs = 0;        // of layers whose rows are compared
-  bool projected = false;          // ... through a trained projector each
-  int64_t attention_pairs = 0;     // of blocks whose attention is compared, tile by tile
-  int64_t tile_elements = 0;       // of such a tile, all heads together (objective/workspace.h)
-  bool attention_kl = false;       // by KL, which holds more of a tile than a squared distance
-  bool all_positions = false;      // every token counts, not the kept ones alone
-  int64_t trained_elements = 0;    // of projectors and mixes
+  int64_t hidden_pairs = 0;      // of layers whose rows are compared
+  bool projected = false;        // ... through a trained projector each
+  int64_t attention_pairs = 0;   // of blocks whose attention is compared, tile by tile
+  int64_t tile_elements = 0;     // of such a tile, all heads together (objective/workspace.h)
+  bool attention_kl = false;     // by KL, which holds more of a tile than a squared distance
+  bool all_positions = false;    // every token counts, not the kept ones alone
+  int64_t trained_elements = 0;  // of projectors and mixes
 };
 
 struct UpdateFacts {
@@ -48,15 +48,16 @@ struct UpdateFacts {
   int64_t master_bytes = 4;           // of what trains, its gradients and moments, and of the residual stream
   int64_t compute_bytes = 4;          // of products: those of autocast, else the master's
   bool on_gpu = false;
-  bool expands_keys = false;          // attention with grouped heads repeats keys and values (no fused kernel takes them as they are)
-  bool adds_in_place = true;          // products go straight into gradients of their own type (kernels/gemm.h)
-  bool adds_wide = false;             // ... and 16-bit ones into a float32 gradient
-  int64_t slab_rows = 0;              // where they do not: rows of the head's gradient at a time
-  int64_t rows = 0, length = 0;       // of a micro-batch: B and T
-  int64_t kept_rows = 0;              // positions that logits terms read; at most rows * length
-  bool packed = false;                // several documents in a row, or rows of different lengths of an encoder
-  double attention_dropout = 0;       // above 0: attention leaves the fused kernels
-  bool gradient_shares = false;       // train.log_gradient_share: the gradient is kept twice
+  bool expands_keys = false;     // attention with grouped heads repeats keys and values (no fused kernel takes them as they are)
+  bool adds_in_place = true;     // products go straight into gradients of their own type (kernels/gemm.h)
+  bool adds_wide = false;        // ... and 16-bit ones into a float32 gradient
+  int64_t slab_rows = 0;         // where they do not: rows of the head's gradient at a time
+  int64_t rows = 0, length = 0;  // of a micro-batch: B and T
+  int64_t kept_rows = 0;         // positions that logits terms read; at most rows * length
+  bool packed = false;           // several documents in a row, or rows of different lengths of an encoder
+  double attention_dropout = 0;  // above 0: attention leaves the fused kernels
+  int64_t idle_teacher_bytes = 0;  // weights of a teacher that updates do not read, or that tells no facts (a script)
+  bool gradient_shares = false;    // train.log_gradient_share: the gradient is kept twice
   GradientCheckpointing checkpointing = GradientCheckpointing::none;
   LogitsFacts logits;
   FeatureFacts features;
@@ -72,10 +73,10 @@ struct MemoryPart {
 enum class UpdatePhase { teacher_forward, student_forward, loss, backward };
 template <>
 struct EnumNames<UpdatePhase> {
-  static constexpr std::pair<UpdatePhase, std::string_view> kNames[] = {{UpdatePhase::teacher_forward, "the teacher's forward pass"},
-                                                                        {UpdatePhase::student_forward, "the student's forward pass"},
-                                                                        {UpdatePhase::loss, "the loss"},
-                                                                        {UpdatePhase::backward, "the backward pass"}};
+  static constexpr std::pair<UpdatePhase, std::string_view> kNames[] = {{UpdatePhase::teacher_forward, "teacher_forward"},
+                                                                        {UpdatePhase::student_forward, "student_forward"},
+                                                                        {UpdatePhase::loss, "loss"},
+                                                                        {UpdatePhase::backward, "backward"}};
 };
 
 struct PhaseBytes {
@@ -89,8 +90,11 @@ struct MemoryPlan {
   const PhaseBytes& peak() const;  // the widest
 };
 
-// The second update of a run and every later one: gradients, moments and workspaces are there. Tensors alone; what the device's
-// libraries take beside them is not counted.
+// cuBLAS takes its workspaces from the tensors' allocator: 8 MiB on most GPUs, 32 MiB from sm_90 on, and some for cuBLASLt.
+inline constexpr int64_t kGpuLibraryBytes = int64_t{64} << 20;
+
+// The second update of a run and every later one: gradients, moments and workspaces are there. Tensors alone, and on a GPU
+// kGpuLibraryBytes.
 MemoryPlan estimate_update(const UpdateFacts& facts);
 
 // Bytes of all weights of `spec`.
