@@ -32,8 +32,15 @@ std::string row(const std::string& name, const std::string& value, const std::st
 
 std::string line(const std::string& name, const std::string& text) {
   char start[32];
-  std::snprintf(start, sizeof start, "%-12s", name.c_str());
+  std::snprintf(start, sizeof start, "%-13s", name.c_str());
   return std::string(start) + text + "\n";
+}
+
+// 1.66e13 -> "16.6 TFLOP".
+std::string flops_text(double flops) {
+  char text[32];
+  std::snprintf(text, sizeof text, flops < 1e10 ? "%.3g MFLOP" : "%.3g TFLOP", flops / (flops < 1e10 ? 1e6 : 1e12));
+  return text;
 }
 
 std::string settings_text(const Change& change) {
@@ -120,10 +127,10 @@ std::string shortage_text(const Fit& fit, int64_t free_bytes) {
 std::string plan_text(const RunPlan& plan, const std::string& recipe_file) {
   std::string text = recipe_file + " on " + plan.device + ", " + plan.precision + "\n\n" + memory_text(plan);
   if (plan.loading_bytes > 0)
-    text += line("loading", text_of(plan.loading_bytes) + " of host memory beside the weights: the largest tensor");
+    text += line("loading", text_of(plan.loading_bytes) + " beside the weights, for the largest tensor");
   if (plan.disk) text += line("disk", disk_text(*plan.disk));
   text += line("updates", plan.updates ? std::to_string(*plan.updates) : "known once the data is read");
-  if (plan.flops_per_update) text += line("work", count_text(*plan.flops_per_update) + " floating-point operations an update");
+  if (plan.flops_per_update) text += line("work", flops_text(*plan.flops_per_update) + " an update");
   text += line("time", time_text(plan));
   for (const std::string& name : plan.not_counted) text += line("not counted", name);
   return text;

@@ -2,7 +2,9 @@
 // https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 #include "distill/plan/hardware.h"
 
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -70,6 +72,14 @@ std::optional<int64_t> left_in_cgroups(const CgroupFiles& files, const fs::path&
   }
 }
 
+// `ulimit -v`, less what is mapped already.
+std::optional<int64_t> left_of_addresses(const fs::path& root) {
+  rlimit limit{};
+  const auto mapped_pages = number_in(root / "proc/self/statm");
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || !mapped_pages) return std::nullopt;
+  return std::max<int64_t>(0, static_cast<int64_t>(limit.rlim_cur) - *mapped_pages * sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
 int64_t free_host_bytes(const fs::path& root) {
@@ -79,7 +89,7 @@ int64_t free_host_bytes(const fs::path& root) {
       {"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}};
   for (const CgroupFiles& files : kinds)
     if (const auto left = left_in_cgroups(files, root)) free = free > 0 ? std::min(free, *left) : *left;
-  return free;
+  return std::min(free, left_of_addresses(root).value_or(free));
 }
 
 int64_t free_disk_bytes(const fs::path& path) {
