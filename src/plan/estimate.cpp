@@ -21,7 +21,7 @@ bool trains(const std::string& ours, const std::vector<std::string>& freeze) {
 }
 
 // The numbers that the phases share.
-struct Terms {
+struct Counted {
   const UpdateFacts& facts;
   BlockBytes block;  // of the student
   int64_t stream;    // the student's residual stream
@@ -42,7 +42,7 @@ BlockFacts block_facts(const UpdateFacts& facts, const ModelFacts& model, int64_
   return block;
 }
 
-Terms make_terms(const UpdateFacts& facts) {
+Counted count_block(const UpdateFacts& facts) {
   BlockFacts block = block_facts(facts, facts.student, facts.master_bytes, facts.compute_bytes);
   block.attention_dropout = facts.attention_dropout;
   return {facts, block_bytes(facts.student.spec, block), facts.master_bytes * facts.tokens() * facts.student.spec.hidden_size,
@@ -130,64 +130,64 @@ bool block_trains(const UpdateFacts& facts, int64_t layer) {
 }
 
 // What one block leaves for the backward pass, all of it or as the mode has it.
-int64_t whole_block(const Terms& terms, int64_t layer) {
-  const BlockBytes& block = terms.block;
+int64_t whole_block(const Counted& counted, int64_t layer) {
+  const BlockBytes& block = counted.block;
   int64_t bytes = block.input + block.attention.kept + block.mlp.kept;
-  if (!block_trains(terms.facts, layer)) bytes -= block.attention.product_inputs + block.mlp.product_inputs;
+  if (!block_trains(counted.facts, layer)) bytes -= block.attention.product_inputs + block.mlp.product_inputs;
   return bytes;
 }
-int64_t block_left(const Terms& terms, int64_t layer) {
-  const BlockBytes& block = terms.block;
-  switch (terms.facts.checkpointing) {
+int64_t block_left(const Counted& counted, int64_t layer) {
+  const BlockBytes& block = counted.block;
+  switch (counted.facts.checkpointing) {
     case GradientCheckpointing::full:
-      return terms.stream + (terms.facts.student.head_layers.count(layer + 1) ? block.heads : 0) +
-             (terms.facts.student.attention_layers.count(layer + 1) ? block.probabilities : 0);
+      return counted.stream + (counted.facts.student.head_layers.count(layer + 1) ? block.heads : 0) +
+             (counted.facts.student.attention_layers.count(layer + 1) ? block.probabilities : 0);
     case GradientCheckpointing::selective:
-      if (!block_trains(terms.facts, layer)) return whole_block(terms, layer);
-      return whole_block(terms, layer) - block.attention.cheap - block.mlp.cheap;
+      if (!block_trains(counted.facts, layer)) return whole_block(counted, layer);
+      return whole_block(counted, layer) - block.attention.cheap - block.mlp.cheap;
     default:
-      return whole_block(terms, layer);
+      return whole_block(counted, layer);
   }
 }
 
 // Of all blocks, and the stream behind the last one.
-int64_t activations(const Terms& terms) {
-  const int64_t first = first_trained_block(terms.facts), last = terms.facts.student.spec.num_layers;
-  int64_t bytes = terms.stream;
-  for (int64_t layer = first; layer < last; ++layer) bytes += block_left(terms, layer);
+int64_t activations(const Counted& counted) {
+  const int64_t first = first_trained_block(counted.facts), last = counted.facts.student.spec.num_layers;
+  int64_t bytes = counted.stream;
+  for (int64_t layer = first; layer < last; ++layer) bytes += block_left(counted, layer);
   // Layers that are compared below the first one that trains stay all the same.
-  for (const int64_t layer : terms.facts.student.hidden_layers) bytes += layer < first ? terms.stream : 0;
+  for (const int64_t layer : counted.facts.student.hidden_layers) bytes += layer < first ? counted.stream : 0;
   // A head with a layer of its own: its input, the product, the activation, the norm's result.
-  if (terms.facts.student.spec.head_transform)
-    bytes += 3 * terms.facts.compute_bytes * terms.facts.tokens() * terms.facts.student.spec.hidden_size;
+  if (counted.facts.student.spec.head_transform)
+    bytes += 3 * counted.facts.compute_bytes * counted.facts.tokens() * counted.facts.student.spec.hidden_size;
   return bytes;
 }
 
 // Narrow copies of the matrices, which products keep for the gradients of their inputs; made in the forward pass.
-int64_t narrow_weights(const Terms& terms) {
-  if (!is_narrow(terms.facts)) return 0;
-  return terms.facts.compute_bytes * terms.block.num_matrix_elements *
-         (terms.facts.student.spec.num_layers - first_trained_block(terms.facts));
+int64_t narrow_weights(const Counted& counted) {
+  if (!is_narrow(counted.facts)) return 0;
+  return counted.facts.compute_bytes * counted.block.num_matrix_elements *
+         (counted.facts.student.spec.num_layers - first_trained_block(counted.facts));
 }
 bool recomputes_blocks(const UpdateFacts& facts) { return facts.checkpointing == GradientCheckpointing::full; }
 
 // Beside what all blocks leave in the end: the last one at its widest, or the final norm.
-int64_t forward_passing(const Terms& terms) {
-  const BlockBytes& block = terms.block;
-  const bool keeps = !recomputes_blocks(terms.facts);
-  const bool lean = terms.facts.checkpointing == GradientCheckpointing::selective;
+int64_t forward_passing(const Counted& counted) {
+  const BlockBytes& block = counted.block;
+  const bool keeps = !recomputes_blocks(counted.facts);
+  const bool lean = counted.facts.checkpointing == GradientCheckpointing::selective;
   const int64_t behind_attention = keeps ? block.attention.kept - (lean ? block.attention.cheap : 0) : 0;
   const int64_t in_attention = block.attention.kept + block.attention.passing;
   const int64_t in_mlp = behind_attention + block.addition + block.mlp.kept + block.mlp.passing;
-  const int64_t last_block = block_left(terms, terms.facts.student.spec.num_layers - 1);
-  return std::max(terms.stream + std::max(in_attention, in_mlp) - last_block - terms.stream, terms.stream);
+  const int64_t last_block = block_left(counted, counted.facts.student.spec.num_layers - 1);
+  return std::max(counted.stream + std::max(in_attention, in_mlp) - last_block - counted.stream, counted.stream);
 }
 
 // ---- the loss ----
 
 // Positions that logits are compared at, gathered in the type of the products; the head's gradient.
-int64_t logits_rows(const Terms& terms) {
-  const UpdateFacts& facts = terms.facts;
+int64_t logits_rows(const Counted& counted) {
+  const UpdateFacts& facts = counted.facts;
   if (facts.logits.block_rows == 0) return 0;
   const int64_t D = facts.student.spec.hidden_size,
                 teacher_D = facts.logits.teacher_vocab > 0 ? facts.teacher->spec.hidden_size : 0;
@@ -197,52 +197,56 @@ int64_t logits_rows(const Terms& terms) {
   const int64_t slab = !is_narrow(facts) || facts.adds_wide ? 0
                                                             : std::min(facts.slab_rows, facts.logits.vocab) * D *
                                                                   (facts.compute_bytes + (facts.on_gpu ? 0 : facts.master_bytes));
-  const int64_t handing_over = terms.stream + (is_narrow(facts) ? wide_number * D : 0);
+  const int64_t handing_over = counted.stream + (is_narrow(facts) ? wide_number * D : 0);
   return std::max({gathering, both + gradient + slab, both + gradient + handing_over});
+}
+
+// Attention maps of one tile, as many as live at once: scores, masked scores and probabilities of one side beside the
+// probabilities of the other; with equal heads all that leads from there to the distance, and back.
+int64_t tile_bytes(const UpdateFacts& facts) {
+  const int64_t student = facts.student.spec.num_heads, teacher = facts.teacher->spec.num_heads;
+  const int64_t rows = facts.features.tile_elements / (std::max(student, teacher) * facts.length);
+  const int64_t map = 4 * std::clamp<int64_t>(rows, 1, facts.length) * facts.length;
+  const int64_t comparing = student == teacher ? (facts.features.attention_kl ? 6 : 5) * student : 0;
+  return map * std::max(student + 3 * teacher, comparing);
 }
 
 struct FeatureBytes {
   int64_t widest = 0;     // while terms are computed and turned into gradients of layers
   int64_t gradients = 0;  // of layers, until their blocks are reached
 };
-FeatureBytes feature_bytes(const Terms& terms) {
-  const UpdateFacts& facts = terms.facts;
+// The pairs of all terms are computed, then go backward one by one, the last term's first.
+FeatureBytes feature_bytes(const Counted& counted) {
+  const UpdateFacts& facts = counted.facts;
   const FeatureFacts& features = facts.features;
   if (!facts.teacher) return {};
-  const int64_t D = facts.student.spec.hidden_size, teacher_D = facts.teacher->spec.hidden_size;
-  const int64_t row = terms.rows * facts.master_bytes;
-  const int64_t graph = features.hidden_pairs * row * (features.projected ? teacher_D + D : teacher_D);
-  const int64_t in_hidden = features.hidden_pairs > 0 ? 2 * row * teacher_D : 0;
-  const int64_t hidden_gradients = features.hidden_pairs * terms.stream;
   const ModelSpec& spec = facts.student.spec;
-  const int64_t heads = facts.tokens() * (spec.num_heads + spec.num_kv_heads) * spec.head_size;
-  const int64_t attention_gradients = features.attention_pairs * facts.compute_bytes * heads;
-  int64_t tile = 0;
-  if (features.attention_pairs > 0) {
-    const int64_t copies = std::max(spec.num_heads, facts.teacher->spec.num_heads);
-    const int64_t queries = std::clamp<int64_t>(features.tile_elements / (copies * facts.length), 1, facts.length);
-    const int64_t map = 4 * queries * facts.length;
-    tile = map * (spec.num_heads + 3 * facts.teacher->spec.num_heads);
-  }
+  const int64_t teacher_D = facts.teacher->spec.hidden_size, row = counted.rows * facts.master_bytes;
+  const int64_t differences = features.hidden_pairs * row * (teacher_D + (features.projected ? spec.hidden_size : 0));
+  const int64_t heads = facts.compute_bytes * facts.tokens() * (spec.num_heads + spec.num_kv_heads) * spec.head_size;
+  const int64_t hidden = features.hidden_pairs * counted.stream, attention = features.attention_pairs * heads;
   FeatureBytes bytes;
-  bytes.gradients = hidden_gradients + attention_gradients;
-  const int64_t in_attention = graph + attention_gradients + tile;
-  const int64_t behind_attention = attention_gradients + std::max(graph, hidden_gradients) + in_hidden + terms.stream;
-  bytes.widest = std::max({graph + in_hidden, in_attention, features.hidden_pairs > 0 ? behind_attention : 0});
+  bytes.gradients = hidden + attention;
+  if (features.attention_pairs > 0) bytes.widest = differences + attention + tile_bytes(facts);
+  if (features.hidden_pairs > 0) {
+    const int64_t one_pair = 2 * row * teacher_D;
+    bytes.widest =
+        std::max({bytes.widest, differences + one_pair, attention + std::max(differences, hidden) + one_pair + counted.stream});
+  }
   return bytes;
 }
 
 // ---- the backward pass ----
 
 // Gradients at the widest moment of the last block, less what has been let go of.
-int64_t backward_passing(const Terms& terms) {
-  const BlockBytes& block = terms.block;
-  const bool lean = terms.facts.checkpointing == GradientCheckpointing::selective;
-  const int64_t of_stream = 2 * terms.stream;  // of what the head reads, and of the last block's result
+int64_t backward_passing(const Counted& counted) {
+  const BlockBytes& block = counted.block;
+  const bool lean = counted.facts.checkpointing == GradientCheckpointing::selective;
+  const int64_t of_stream = 2 * counted.stream;  // of what the head reads, and of the last block's result
   const int64_t in_mlp = lean ? block.mlp.backward_lean : block.mlp.backward;
   const int64_t mlp_kept = block.mlp.kept - (lean ? block.mlp.cheap : 0);
-  const int64_t in_attention = terms.stream + (lean ? block.attention.backward_lean : block.attention.backward) - mlp_kept;
-  return of_stream - terms.stream + std::max(in_mlp, in_attention);
+  const int64_t in_attention = counted.stream + (lean ? block.attention.backward_lean : block.attention.backward) - mlp_kept;
+  return of_stream - counted.stream + std::max(in_mlp, in_attention);
 }
 
 PhaseBytes make_phase(UpdatePhase phase, const UpdateFacts& facts, std::vector<MemoryPart> own) {
@@ -279,25 +283,25 @@ const PhaseBytes& MemoryPlan::peak() const {
 }
 
 MemoryPlan estimate_update(const UpdateFacts& facts) {
-  const Terms terms = make_terms(facts);
+  const Counted counted = count_block(facts);
   const TeacherBytes teacher = facts.teacher ? teacher_bytes(facts) : TeacherBytes{};
-  const FeatureBytes features = feature_bytes(terms);
-  const int64_t left = activations(terms) + terms.stream;  // and what the final norm makes of it
-  const int64_t copies = narrow_weights(terms), copies_later = recomputes_blocks(facts) ? 0 : copies;
+  const FeatureBytes features = feature_bytes(counted);
+  const int64_t left = activations(counted) + counted.stream;  // and what the final norm makes of it
+  const int64_t copies = narrow_weights(counted), copies_later = recomputes_blocks(facts) ? 0 : copies;
   MemoryPlan plan;
   if (facts.teacher)
     plan.phases.push_back(make_phase(UpdatePhase::teacher_forward, facts, {{"teacher activations", teacher.widest}}));
   plan.phases.push_back(make_phase(UpdatePhase::student_forward, facts,
                                    {{"16-bit weight copies", copies},
                                     {"teacher activations", teacher.kept},
-                                    {"student activations", left - terms.stream + forward_passing(terms)}}));
-  const int64_t root = facts.logits.block_rows > 0 ? terms.stream : 0;
+                                    {"student activations", left - counted.stream + forward_passing(counted)}}));
+  const int64_t root = facts.logits.block_rows > 0 ? counted.stream : 0;
   plan.phases.push_back(make_phase(UpdatePhase::loss, facts,
                                    {{"16-bit weight copies", copies_later},
                                     {"teacher activations", teacher.kept},
                                     {"student activations", left},
-                                    {"loss rows", std::max(logits_rows(terms), root + features.widest)}}));
-  const int64_t again = recomputes_blocks(facts) ? terms.block.attention.kept + terms.block.mlp.kept +
+                                    {"loss rows", std::max(logits_rows(counted), root + features.widest)}}));
+  const int64_t again = recomputes_blocks(facts) ? counted.block.attention.kept + counted.block.mlp.kept +
                                                        copies / std::max<int64_t>(1, facts.student.spec.num_layers)
                                                  : 0;
   plan.phases.push_back(make_phase(UpdatePhase::backward, facts,
@@ -306,7 +310,7 @@ MemoryPlan estimate_update(const UpdateFacts& facts) {
                                     {"student activations", left},
                                     {"recomputed block", again},
                                     {"feature signals", features.gradients},
-                                    {"backward pass", backward_passing(terms)}}));
+                                    {"backward pass", backward_passing(counted)}}));
   return plan;
 }
 

@@ -1,6 +1,7 @@
 // The plan of an update against the update itself, byte by byte as the CPU's allocator counts them.
 #include <gtest/gtest.h>
 
+#include "distill/core/json_reader.h"
 #include "distill/model/checkpointing.h"
 
 #include "plan/update_rig.h"
@@ -95,6 +96,14 @@ TEST_F(MeasuredPlan, OfTermsThatCompareLayers) {
   narrow.terms = {TermFunction::hidden_mse, TermFunction::attention_kl};
   narrow.autocast = at::kBFloat16;
   expect_near(narrow, 0.1);
+  // Equal heads are compared map by map, and long rows make large maps.
+  for (const TermFunction function : {TermFunction::attention_mse, TermFunction::attention_kl}) {
+    UpdateCase maps{std::string(enum_name(function)), llama_shape(128, 4, kVocabulary), llama_shape(128, 3, kVocabulary)};
+    maps.terms = {function};
+    maps.rows = 2;
+    maps.length = 480;
+    expect_near(maps, 0.1);
+  }
 }
 
 TEST_F(MeasuredPlan, OfPackedRowsFrozenPartsAndOtherArrangements) {
@@ -109,6 +118,39 @@ TEST_F(MeasuredPlan, OfPackedRowsFrozenPartsAndOtherArrangements) {
   expect_near(dropped, 0.1);
   expect_near({"gemma2", gemma2_shape(128, 3), gemma2_shape(192, 2)}, 0.1);
   expect_near({"bert", bert_shape(128, 3), bert_shape(192, 2)}, 0.1);
+  UpdateCase narrow{"bert, bfloat16", bert_shape(128, 3), bert_shape(192, 2)};
+  narrow.autocast = at::kBFloat16;
+  expect_near(narrow, 0.1);
+}
+
+// A golden's config.json with sizes that weigh something; `sizes` may hold keys that this family does not have.
+Json enlarged(const std::string& golden, const Json& sizes) {
+  Json config = read_json_file((testing_model::data_folder() / golden / "config.json").string());
+  for (const auto& [key, value] : sizes.items())
+    if (config.contains(key)) config[key] = value;
+  return config;
+}
+
+TEST_F(MeasuredPlan, OfEveryOtherArrangementOfHeadsAndBlocks) {
+  const Json sizes = {{"hidden_size", 128},
+                      {"intermediate_size", 384},
+                      {"head_dim", 32},
+                      {"max_position_embeddings", 512},
+                      {"n_embd", 128},
+                      {"n_head", 4},
+                      {"rotary_dim", 16},
+                      {"n_positions", 512},
+                      {"vocab_size", kVocabulary},
+                      {"bos_token_id", 1},
+                      {"eos_token_id", 2}};
+  for (const char* golden : {"phi3_plain", "gpt_neox_parallel", "gpt_neox_serial", "gptj_plain", "qwen3_plain", "gemma3_plain"})
+    for (const bool lean : {false, true}) {
+      const Json config = enlarged(golden, sizes);
+      UpdateCase wish{std::string(golden) + (lean ? ", selective, bfloat16" : ""), config, config};
+      wish.checkpointing = lean ? GradientCheckpointing::selective : GradientCheckpointing::none;
+      if (lean) wish.autocast = at::kBFloat16;
+      expect_near(wish, 0.1);
+    }
 }
 
 TEST_F(MeasuredPlan, AnotherBatchOrAnotherModeIsFarOff) {
