@@ -62,7 +62,10 @@ FeatureFacts feature_facts(const UpdateParts& parts) {
   for (const TermRecipe& term : parts.terms) {
     const TermFacts& row = term_facts(term.function);
     if (!parts.teacher || row.signal == Signal::logits || row.signal == Signal::embedding || term.weight.is_always(0)) continue;
-    (row.reads_hidden_states() ? facts.hidden_pairs : facts.attention_pairs) += count_pairs(term, row, parts);
+    int64_t& pairs = row.signal == Signal::gram  ? facts.gram_pairs
+                     : row.reads_hidden_states() ? facts.hidden_pairs
+                                                 : facts.attention_pairs;
+    pairs += count_pairs(term, row, parts);
     facts.attention_kl |= !row.reads_hidden_states() && row.distance == AttentionDistance::kl;
     facts.all_positions |= term.positions == Positions::all || (term.positions == Positions::automatic && !parts.student.causal);
   }

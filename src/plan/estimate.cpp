@@ -201,12 +201,16 @@ int64_t logits_rows(const Counted& counted) {
   return std::max({gathering, both + gradient + slab, both + gradient + handing_over});
 }
 
+int64_t map_bytes(const UpdateFacts& facts, int64_t copies) {
+  const int64_t rows = facts.features.tile_elements / (copies * facts.length);
+  return 4 * std::clamp<int64_t>(rows, 1, facts.length) * facts.length;
+}
+
 // Attention maps of one tile, as many as live at once: scores, masked scores and probabilities of one side beside the
 // probabilities of the other; with equal heads all that leads from there to the distance, and back.
 int64_t tile_bytes(const UpdateFacts& facts) {
   const int64_t student = facts.student.spec.num_heads, teacher = facts.teacher->spec.num_heads;
-  const int64_t rows = facts.features.tile_elements / (std::max(student, teacher) * facts.length);
-  const int64_t map = 4 * std::clamp<int64_t>(rows, 1, facts.length) * facts.length;
+  const int64_t map = map_bytes(facts, std::max(student, teacher));
   const int64_t comparing = student == teacher ? (facts.features.attention_kl ? 6 : 5) * student : 0;
   return map * std::max(student + 3 * teacher, comparing);
 }
@@ -224,10 +228,15 @@ FeatureBytes feature_bytes(const Counted& counted) {
   const int64_t teacher_D = facts.teacher->spec.hidden_size, row = counted.rows * facts.master_bytes;
   const int64_t differences = features.hidden_pairs * row * (teacher_D + (features.projected ? spec.hidden_size : 0));
   const int64_t heads = facts.compute_bytes * facts.tokens() * (spec.num_heads + spec.num_kv_heads) * spec.head_size;
-  const int64_t hidden = features.hidden_pairs * counted.stream, attention = features.attention_pairs * heads;
+  const int64_t hidden = features.hidden_pairs * counted.stream, gram = features.gram_pairs * counted.stream;
+  const int64_t attention = features.attention_pairs * heads;
   FeatureBytes bytes;
-  bytes.gradients = hidden + attention;
+  bytes.gradients = hidden + gram + attention;
   if (features.attention_pairs > 0) bytes.widest = differences + attention + tile_bytes(facts);
+  // Who counts, both sides' cosines, their distance and the way back; gradients by queries and by keys.
+  constexpr int64_t kGramMaps = 7;
+  if (features.gram_pairs > 0)
+    bytes.widest = std::max(bytes.widest, differences + gram + 2 * counted.stream + kGramMaps * map_bytes(facts, 1));
   if (features.hidden_pairs > 0) {
     const int64_t one_pair = 2 * row * teacher_D;
     bytes.widest =

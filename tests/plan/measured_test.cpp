@@ -97,7 +97,9 @@ TEST_F(MeasuredPlan, OfTermsThatCompareLayers) {
   narrow.autocast = at::kBFloat16;
   expect_near(narrow, 0.1);
   // Equal heads are compared map by map, and long rows make large maps.
-  for (const TermFunction function : {TermFunction::attention_mse, TermFunction::attention_kl}) {
+  for (const TermFunction function :
+       {TermFunction::attention_mse, TermFunction::attention_kl, TermFunction::minilm_attention, TermFunction::minilm_value,
+        TermFunction::hidden_cosine, TermFunction::hidden_l1, TermFunction::pkd, TermFunction::gram}) {
     UpdateCase maps{std::string(enum_name(function)), llama_shape(128, 4, kVocabulary), llama_shape(128, 3, kVocabulary)};
     maps.terms = {function};
     maps.rows = 2;

@@ -34,6 +34,7 @@ struct LogitsFacts {
 struct FeatureFacts {
   int64_t hidden_pairs = 0;      // of layers whose rows are compared
   bool projected = false;        // ... through a trained projector each
+  int64_t gram_pairs = 0;        // of layers whose positions are compared with one another, tile by tile
   int64_t attention_pairs = 0;   // of blocks whose attention is compared, tile by tile
   int64_t tile_elements = 0;     // of such a tile, all heads together (objective/workspace.h)
   bool attention_kl = false;     // by KL, which holds more of a tile than a squared distance
