@@ -74,7 +74,7 @@ int64_t logits_workspace(const UpdateFacts& facts) {
 
 std::vector<MemoryPart> always(const UpdateFacts& facts) {
   const int64_t trained = count_trained(facts.student.spec, facts.freeze) + facts.features.trained_elements;
-  const int64_t copies_of_gradient = facts.gradient_shares ? 3 : 1;  // the whole one, one term's, and products of both
+  const int64_t copies_of_gradient = facts.gradient_shares ? 2 : 1;  // the whole one beside one term's
   return {{"student weights", bytes_of_weights(facts.student.spec, facts.master_bytes)},
           {"projectors", facts.features.trained_elements * facts.master_bytes},
           {"student gradients", trained * facts.master_bytes * copies_of_gradient},
@@ -85,6 +85,11 @@ std::vector<MemoryPart> always(const UpdateFacts& facts) {
           {"GPU libraries", facts.on_gpu ? kGpuLibraryBytes : 0},
           {"logits workspace", logits_workspace(facts)},
           {"batch", 8 * (4 * facts.tokens() + 2 * facts.kept_rows)}};
+}
+
+// Who sees whom in packed rows, and the same as numbers for fused kernels: once for each forward pass on a GPU.
+int64_t mask_bytes(const UpdateFacts& facts, int64_t number) {
+  return facts.on_gpu && facts.packed ? facts.tokens() * facts.length * (number + 1) : 0;
 }
 
 // ---- the teacher ----
@@ -103,7 +108,7 @@ TeacherBytes teacher_bytes(const UpdateFacts& facts) {
   teacher.kept = before_end + stream;
   const int64_t in_attention = block.attention.kept + block.attention.passing;
   const int64_t in_mlp = block.addition + block.mlp.kept + block.mlp.passing;
-  const int64_t in_block = before_end + stream + std::max(in_attention, in_mlp);
+  const int64_t in_block = before_end + stream + std::max(in_attention, in_mlp) + mask_bytes(facts, model.weight_bytes);
   const int64_t is_finite = teacher.kept + stream + 3 * stream / wide;  // magnitudes and three answers for each number
   teacher.widest = std::max(in_block, is_finite);
   return teacher;
@@ -153,7 +158,7 @@ int64_t block_left(const Counted& counted, int64_t layer) {
 // Of all blocks, and the stream behind the last one.
 int64_t activations(const Counted& counted) {
   const int64_t first = first_trained_block(counted.facts), last = counted.facts.student.spec.num_layers;
-  int64_t bytes = counted.stream;
+  int64_t bytes = counted.stream + mask_bytes(counted.facts, counted.facts.compute_bytes);
   for (int64_t layer = first; layer < last; ++layer) bytes += block_left(counted, layer);
   // Layers that are compared below the first one that trains stay all the same.
   for (const int64_t layer : counted.facts.student.hidden_layers) bytes += layer < first ? counted.stream : 0;
@@ -258,6 +263,12 @@ int64_t backward_passing(const Counted& counted) {
   return of_stream - counted.stream + std::max(in_mlp, in_attention);
 }
 
+// All that one block keeps without checkpointing; its input is there already.
+int64_t recomputed_block(const Counted& counted) {
+  const int64_t copies = is_narrow(counted.facts) ? counted.facts.compute_bytes * counted.block.num_matrix_elements : 0;
+  return counted.block.attention.kept + counted.block.mlp.kept + copies;
+}
+
 PhaseBytes make_phase(UpdatePhase phase, const UpdateFacts& facts, std::vector<MemoryPart> own) {
   PhaseBytes result;
   result.phase = phase;
@@ -310,9 +321,7 @@ MemoryPlan estimate_update(const UpdateFacts& facts) {
                                     {"teacher activations", teacher.kept},
                                     {"student activations", left},
                                     {"loss rows", std::max(logits_rows(counted), root + features.widest)}}));
-  const int64_t again = recomputes_blocks(facts) ? counted.block.attention.kept + counted.block.mlp.kept +
-                                                       copies / std::max<int64_t>(1, facts.student.spec.num_layers)
-                                                 : 0;
+  const int64_t again = recomputes_blocks(facts) ? recomputed_block(counted) : 0;
   plan.phases.push_back(make_phase(UpdatePhase::backward, facts,
                                    {{"16-bit weight copies", copies_later},
                                     {"teacher activations", teacher.kept},

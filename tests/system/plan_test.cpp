@@ -4,6 +4,7 @@
 
 #include "distill/core/json_reader.h"
 
+#include "paths.h"
 #include "system/tiny.h"
 
 namespace distill::test {
@@ -93,6 +94,23 @@ TEST_F(Plan, TimeIsThatOfTheRunsOwnLog) {
   EXPECT_EQ(found["time"]["measured_updates"], 3);
   EXPECT_GT(found["time"]["seconds_per_update"], 0);
   EXPECT_DOUBLE_EQ(found["time"]["seconds_left"].get<double>(), 9 * found["time"]["seconds_per_update"].get<double>());
+}
+
+TEST_F(Plan, WhatAScriptTakesIsNamedAndNotGuessed) {
+  const std::string script = test_data("torchscript/logits.pt").string();
+  const Json teacher =
+      json({"--set", "teacher.path=" + script, "--set", "teacher.trust=torchscript", "--set", "data.packing=false"}, 0);
+  EXPECT_THAT(teacher["not_counted"].dump(), HasSubstr("TorchScript teacher"));
+  EXPECT_THAT(teacher["memory"]["parts"].dump(), HasSubstr("teacher weights")) << "the size of its file";
+  EXPECT_TRUE(teacher["flops_per_update"].is_null());
+  place_.write("script.yaml",
+               "student: {path: " + script +
+                   ", trust: torchscript}\n"
+                   "data: {train: [{path: rows.jsonl}], packing: false}\n"
+                   "objective: [{function: cross_entropy}]\ntrain: {length: 3 steps, device: cpu}\noutput: runs/s\n");
+  const Outcome student = place_.run({"plan", "script.yaml", "--json"});
+  ASSERT_EQ(student.exit_code, 0) << student.err;
+  EXPECT_TRUE(Json::parse(student.out)["memory"].is_null());
 }
 
 TEST_F(Plan, WrongRecipesAndFilesEndAsTheyDoInTraining) {
