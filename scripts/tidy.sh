@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# clang-tidy over the rooms that do not see torch (its headers would cost minutes). Findings are errors.
+# clang-tidy over the rooms whose files do not see torch (its headers would cost minutes). Findings are errors.
 # A file is looked at again only when it, a header of these rooms, or the rules have changed.
 # Usage: scripts/tidy.sh BUILD_FOLDER
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export tidy_build=$1
 export tidy_stamps=${XDG_CACHE_HOME:-$HOME/.cache}/distill/tidy
-rooms=(core recipe spec text)
+rooms=(core recipe spec text plan)
 mkdir -p "$tidy_stamps"
 
 folders=()

@@ -17,6 +17,7 @@
 #include "distill/cli/verbs_export.h"
 #include "distill/cli/verbs_forward.h"
 #include "distill/cli/verbs_inspect.h"
+#include "distill/cli/verbs_plan.h"
 #include "distill/cli/verbs_recipe.h"
 #include "distill/cli/verbs_shrink.h"
 #include "distill/cli/verbs_tokenize.h"
@@ -30,7 +31,7 @@
 namespace distill {
 namespace {
 
-const std::vector<std::string> kLaterVerbs = {"plan", "doctor", "generate", "cache", "completion"};
+const std::vector<std::string> kLaterVerbs = {"doctor", "generate", "cache", "completion"};
 
 // Options that several verbs share; each verb takes the ones that it reads.
 struct Shared {
@@ -145,6 +146,26 @@ void add_check(CLI::App& app, Shared& shared, Action& action) {
       options->overrides = shared.overrides;
       options->json = shared.json;
       return run_check(*options);
+    };
+  });
+}
+
+void add_plan(CLI::App& app, Shared& shared, Action& action) {
+  CLI::App& verb =
+      *app.add_subcommand("plan", "what a recipe will take: memory by part, disk, work; the smallest change that fits");
+  auto command = std::make_shared<PlanCommand>();
+  verb.add_option("recipe", command->recipe, "the recipe file")->required();
+  verb.add_option("--memory", command->memory, "plan for a machine with so much free memory: --memory \"14 GiB\"");
+  CLI::Option* device = add_device(verb, shared);
+  add_overrides(verb, shared);
+  add_json(verb, shared);
+  add_appearance(verb, shared);
+  verb.callback([&action, &shared, command, device] {
+    action = [&shared, command, device] {
+      command->overrides = shared.overrides;
+      if (device->count() > 0) command->overrides.push_back("train.device=" + shared.device);
+      command->json = shared.json;
+      return run_plan(*command);
     };
   });
 }
@@ -318,6 +339,7 @@ int run(int argc, char** argv) {
   add_demo(app, shared, action);
   add_eval(app, shared, action);
   add_check(app, shared, action);
+  add_plan(app, shared, action);
   add_init(app, shared, action);
   add_inspect(app, shared, action);
   add_forward(app, shared, action);

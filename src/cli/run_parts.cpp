@@ -171,7 +171,7 @@ ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
   options.embedding_dropout = dropout.from_config ? spec.embedding_dropout : dropout.rate;
   options.classifier_dropout = dropout.from_config ? spec.classifier_dropout : dropout.rate;
   switch (recipe.train.gradient_checkpointing) {
-    case GradientCheckpointing::automatic:  // what fits is decided by `plan`, which is not there yet
+    case GradientCheckpointing::automatic:  // nothing is recomputed unasked; `plan` says when it should be
     case GradientCheckpointing::none:
       options.recompute = Recompute::none;
       break;

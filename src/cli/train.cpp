@@ -10,6 +10,7 @@
 #include "distill/cli/run_parts.h"
 #include "distill/cli/summary.h"
 #include "distill/cli/task.h"
+#include "distill/cli/update_facts.h"
 #include "distill/core/log.h"
 #include "distill/report/log_file.h"
 #include "distill/tensor/device.h"
@@ -57,6 +58,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   Objective objective = make_objective(
       loaded, recipe, student.spec(), teacher_spec,
       {seed, precision.master, precision.compute(), device, vocabulary.width, !student.spec().causal, open_weights});
+  warn_of_memory(recipe, student.spec(), teacher_spec, objective, precision, device);
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());

@@ -95,8 +95,6 @@ Maker maker_for(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b)
   return suits_onednn && prefers_onednn() ? Maker::onednn : Maker::aten;
 }
 
-constexpr int64_t kSlabRows = 16384;
-
 // Whether a product of 16-bit factors can be added up in float32 by cuBLAS: torch offers that for bfloat16 from sm_80 on only.
 bool adds_up_wide(const at::Tensor& sum, const at::Tensor& factor) {
   if (!sum.is_cuda() || sum.scalar_type() != at::kFloat) return false;

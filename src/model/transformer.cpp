@@ -12,6 +12,7 @@
 #include "distill/model/embedding.h"
 #include "distill/model/task_head.h"
 #include "distill/model/weight_map.h"
+#include "distill/spec/parts.h"
 
 namespace distill {
 
@@ -139,20 +140,6 @@ ForwardOutput Transformer::forward(const TokenBatch& batch, const Needs& needs, 
   if (needs.embedding) output.embedding_BD = mean_over_tokens(hidden_BTD, *pass);
   return output;
 }
-
-namespace {
-
-// Does the part hold the weight of this name of ours? `layers.3` holds all of block 3; norms of a block are norms too.
-bool part_holds(const std::string& part, const std::string& ours) {
-  const auto begins = [&](const char* start) { return ours.rfind(start, 0) == 0; };
-  if (part == "embeddings")
-    return begins("embedding.") || begins("position_embedding.") || begins("token_type_embedding.") || begins("embedding_norm.");
-  if (part == "head") return begins("head") || begins("tied_head.") || begins("classifier.") || begins("pooler.");
-  if (part == "norms") return ours.find("norm.") != std::string::npos;
-  return part.rfind("layers.", 0) == 0 && ours.rfind(part + ".", 0) == 0;
-}
-
-}  // namespace
 
 void Transformer::freeze(const std::vector<std::string>& words) {
   std::vector<Complaint> complaints;

@@ -7,11 +7,10 @@
 #include <algorithm>
 
 #include "distill/core/error.h"
+#include "distill/objective/workspace.h"
 
 namespace distill {
 namespace {
-
-constexpr int64_t kWorkspace = int64_t{1} << 20;
 
 // The document from `begin` on; its first and last counted positions bound the queries. No queries: nothing counts in it.
 Stretch document_stretch(const float* counts_T, int64_t row, int64_t begin, int64_t length) {
@@ -61,7 +60,7 @@ CountedPositions counted_positions(const TokenBatch& batch, bool all) {
 std::vector<Stretch> tiles_of(const std::vector<Stretch>& stretches, int64_t copies, bool causal) {
   std::vector<Stretch> tiles;
   for (const Stretch& stretch : stretches) {
-    const int64_t step = std::max<int64_t>(1, kWorkspace / (copies * stretch.num_keys));
+    const int64_t step = std::max<int64_t>(1, kAttentionTileElements / (copies * stretch.num_keys));
     const int64_t end = stretch.first_query + stretch.num_queries;
     for (int64_t query = stretch.first_query; query < end; query += step) {
       const int64_t behind = std::min(query + step, end);

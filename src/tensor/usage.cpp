@@ -51,4 +51,12 @@ uint64_t peak_device_bytes(at::Device device) {
   return static_cast<uint64_t>(stats.allocated_bytes[0].peak);  // 0: all pools together
 }
 
+uint64_t free_device_bytes(at::Device device) {
+  if (device.is_cpu()) return 0;
+  auto* allocator = c10::getDeviceAllocator(device.type());
+  const auto stats = allocator->getDeviceStats(device.index());
+  const auto cached = static_cast<uint64_t>(stats.reserved_bytes[0].current - stats.allocated_bytes[0].current);
+  return allocator->getMemoryInfo(device.index()).first + cached;
+}
+
 }  // namespace distill

@@ -38,6 +38,8 @@ TEST_F(LittleMemory, AnUpdateThatDoesNotFitNamesItsRowsAndEveryWayOut) {
   EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("memory: expected enough for update 1 (64 rows of 64 tokens at once), found 30.5"));
   EXPECT_THAT(outcome.err, HasSubstr("GiB asked for"));
+  EXPECT_THAT(outcome.err, HasSubstr("an update may not fit: it takes about")) << "the plan said so at the start";
+  EXPECT_THAT(outcome.err, HasSubstr("Smallest change that fits: train."));
   EXPECT_THAT(outcome.err, HasSubstr("may map at most 24.00 GiB (ulimit -v)"));
   for (const char* way :
        {"train.batch_size", "train.gradient_accumulation_steps", "train.gradient_checkpointing", "data.sequence_length"})

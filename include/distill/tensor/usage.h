@@ -16,5 +16,7 @@ std::string device_text(at::Device device);
 uint64_t peak_host_bytes();
 // Peak of the tensors on the GPU; 0 for a CPU.
 uint64_t peak_device_bytes(at::Device device);
+// Bytes of a GPU that nothing holds, this process's own cached blocks included; 0 for a CPU.
+uint64_t free_device_bytes(at::Device device);
 
 }  // namespace distill
