@@ -55,6 +55,17 @@ std::string way_out(const Fit& fit) {
          " by themselves";
 }
 
+std::string recomputes_text(GradientCheckpointing mode) {
+  switch (mode) {
+    case GradientCheckpointing::selective:
+      return "norms and activations (train.gradient_checkpointing: selective)";
+    case GradientCheckpointing::full:
+      return "whole blocks (train.gradient_checkpointing: full)";
+    default:
+      return "nothing (train.gradient_checkpointing: none)";
+  }
+}
+
 std::string memory_text(const RunPlan& plan) {
   if (!plan.memory) return "";
   const Fit& fit = *plan.memory;
@@ -65,6 +76,7 @@ std::string memory_text(const RunPlan& plan) {
   text +=
       row(plan.free_is_stated ? "stated memory" : "free memory", text_of(plan.free_bytes), fit.fits ? "fits" : "DOES NOT FIT");
   text += "\n";
+  text += line("recomputes", recomputes_text(fit.checkpointing));
   if (!fit.fits) text += line("change", way_out(fit));
   return text;
 }
@@ -97,8 +109,13 @@ Json json_of(const Fit& fit, int64_t free_bytes) {
     for (const auto& [key, value] : fit.change->settings()) set[key] = value;
     change = {{"set", set}, {"peak_bytes", fit.change->plan.peak().bytes}};
   }
-  Json json = {{"free_bytes", free_bytes}, {"peak_bytes", peak.bytes}, {"phase", enum_name(peak.phase)},
-               {"parts", parts},           {"phases", phases},         {"fits", fit.fits},
+  Json json = {{"gradient_checkpointing", enum_name(fit.checkpointing)},
+               {"free_bytes", free_bytes},
+               {"peak_bytes", peak.bytes},
+               {"phase", enum_name(peak.phase)},
+               {"parts", parts},
+               {"phases", phases},
+               {"fits", fit.fits},
                {"change", change}};
   if (!fit.fits && !fit.change) json["largest_part"] = fit.largest.name;
   return json;

@@ -159,19 +159,19 @@ std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentP
   const LoadOptions options{precision.master, device, /*trainable=*/true};
   Transformer student = first_student(recipe, plan, options);
   student.freeze(recipe.student.freeze);
-  if (precision.autocast) student.keep_casts(*precision.autocast, forward_options(recipe, plan.spec).recompute);
   return std::make_unique<Transformer>(std::move(student));
 }
 
-ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec) {
+ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec, GradientCheckpointing checkpointing) {
   const DropoutRecipe& dropout = recipe.student.dropout;
   ForwardOptions options;
   options.attention_dropout = dropout.from_config ? spec.attention_dropout : dropout.rate;
   options.hidden_dropout = dropout.from_config ? spec.hidden_dropout : dropout.rate;
   options.embedding_dropout = dropout.from_config ? spec.embedding_dropout : dropout.rate;
   options.classifier_dropout = dropout.from_config ? spec.classifier_dropout : dropout.rate;
-  switch (recipe.train.gradient_checkpointing) {
-    case GradientCheckpointing::automatic:  // nothing is recomputed unasked; `plan` says when it should be
+  switch (checkpointing) {
+    case GradientCheckpointing::automatic:
+      throw Bug("nobody has said what `auto` means");
     case GradientCheckpointing::none:
       options.recompute = Recompute::none;
       break;

@@ -161,6 +161,7 @@ void plan_known_student(const LoadedRecipe& loaded, const Recipe& recipe, const 
   facts.idle_teacher_bytes += teacher.script_bytes;
   const int64_t accumulation = recipe.train.gradient_accumulation_steps;
   plan.memory = fit_update(facts, accumulation, plan.free_bytes);
+  facts.checkpointing = plan.memory->checkpointing;
   plan.disk = disk_plan(recipe, student, facts);
   plan.loading_bytes = teacher.loading;
   if (!student.weights.empty())

@@ -58,7 +58,9 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
   Objective objective = make_objective(
       loaded, recipe, student.spec(), teacher_spec,
       {seed, precision.master, precision.compute(), device, vocabulary.width, !student.spec().causal, open_weights});
-  warn_of_memory(recipe, student.spec(), teacher_spec, objective, precision, device);
+  const ForwardOptions forward = forward_options(
+      recipe, student.spec(), choose_checkpointing(recipe, student.spec(), teacher_spec, objective, precision, device));
+  if (precision.autocast) built->keep_casts(*precision.autocast, forward.recompute);
   std::vector<NamedTensor> trained = student.parameters();
   trained.insert(trained.end(), objective.parameters().begin(), objective.parameters().end());
   Optimizer optimizer(recipe.optimizer, trained, objective.peak_rates());
@@ -80,7 +82,7 @@ TrainResult run_training(const LoadedRecipe& loaded, const TrainOptions& options
                         optimizer,
                         scaler,
                         precision,
-                        forward_options(recipe, student.spec()),
+                        forward,
                         recipe.optimizer.max_grad_norm.value.value_or(0),
                         seed,
                         device,

@@ -8,6 +8,7 @@
 #include "distill/cli/run_parts.h"
 #include "distill/cli/run_plan.h"
 #include "distill/core/log.h"
+#include "distill/core/units.h"
 #include "distill/data/task_rules.h"
 #include "distill/kernels/gemm.h"
 #include "distill/kernels/linear_divergence.h"
@@ -139,7 +140,7 @@ UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const s
     if (spec && spec->max_positions > 0) facts.length = std::min(facts.length, spec->max_positions);
   facts.kept_rows = kept_rows(recipe, student.task, facts.rows, facts.length);
   facts.freeze = recipe.student.freeze;
-  facts.attention_dropout = forward_options(recipe, student).attention_dropout;
+  facts.attention_dropout = forward_options(recipe, student, GradientCheckpointing::none).attention_dropout;
   facts.gradient_shares = recipe.train.log_gradient_share;
   facts.checkpointing = recipe.train.gradient_checkpointing;
   return facts;
@@ -149,16 +150,23 @@ int64_t free_bytes_on(at::Device device) {
   return device.is_cpu() ? free_host_bytes() : static_cast<int64_t>(free_device_bytes(device));
 }
 
-void warn_of_memory(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
-                    const Objective& objective, const PrecisionPlan& precision, at::Device device) {
+GradientCheckpointing choose_checkpointing(const Recipe& recipe, const ModelSpec& student,
+                                           const std::optional<ModelSpec>& teacher, const Objective& objective,
+                                           const PrecisionPlan& precision, at::Device device) {
+  const bool is_automatic = recipe.train.gradient_checkpointing == GradientCheckpointing::automatic;
   const bool is_known = recipe.student.trust == Trust::none && (!recipe.teacher || recipe.teacher->trust == Trust::none);
-  if (!is_known) return;
+  if (!is_known) return is_automatic ? GradientCheckpointing::none : recipe.train.gradient_checkpointing;
   const UpdateFacts facts = update_facts(recipe, student, teacher, objective, precision, facts_of(device));
   int64_t loaded = bytes_of_weights(student, facts.master_bytes) + facts.idle_teacher_bytes;
   if (facts.teacher) loaded += bytes_of_weights(*teacher, facts.teacher->weight_bytes);
   const int64_t memory = free_bytes_on(device) + loaded;
   const Fit fit = fit_update(facts, recipe.train.gradient_accumulation_steps, memory);
-  if (!fit.fits) log::warn(shortage_text(fit, memory));
+  if (!fit.fits)
+    log::warn(shortage_text(fit, memory));
+  else if (is_automatic && fit.checkpointing != GradientCheckpointing::none)
+    log::info("train.gradient_checkpointing: auto is " + std::string(enum_name(fit.checkpointing)) + ", the first that fits: " +
+              bytes_text(static_cast<uint64_t>(fit.plan.peak().bytes)) + " of " + bytes_text(static_cast<uint64_t>(memory)));
+  return fit.checkpointing;
 }
 
 }  // namespace distill

@@ -7,17 +7,12 @@ namespace {
 
 constexpr int64_t kShortest = 16;  // tokens; nobody trains on less
 
-GradientCheckpointing known(GradientCheckpointing mode) {
-  return mode == GradientCheckpointing::automatic ? GradientCheckpointing::none : mode;
-}
+constexpr GradientCheckpointing kModes[] = {GradientCheckpointing::none, GradientCheckpointing::selective,
+                                            GradientCheckpointing::full};
 
 // This one and those that keep less.
 std::vector<GradientCheckpointing> modes_from(GradientCheckpointing first) {
-  std::vector<GradientCheckpointing> modes;
-  for (const GradientCheckpointing mode :
-       {GradientCheckpointing::none, GradientCheckpointing::selective, GradientCheckpointing::full})
-    if (mode >= known(first)) modes.push_back(mode);
-  return modes;
+  return {std::find(std::begin(kModes), std::end(kModes), first), std::end(kModes)};
 }
 
 // Divisors from the number itself down: with one of them, and accumulation to match, updates stay what they are.
@@ -40,7 +35,7 @@ UpdateFacts changed(const UpdateFacts& facts, GradientCheckpointing mode, int64_
 
 Change difference(const UpdateFacts& from, const UpdateFacts& to, int64_t accumulation, MemoryPlan plan) {
   Change change;
-  if (to.checkpointing != known(from.checkpointing)) change.checkpointing = to.checkpointing;
+  if (to.checkpointing != from.checkpointing) change.checkpointing = to.checkpointing;
   if (to.rows != from.rows) {
     change.batch_size = to.rows;
     change.gradient_accumulation_steps = accumulation * (from.rows / to.rows);
@@ -68,8 +63,21 @@ std::vector<std::pair<std::string, std::string>> Change::settings() const {
   return settings;
 }
 
-Fit fit_update(const UpdateFacts& facts, int64_t accumulation, int64_t free_bytes) {
+GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes) {
+  if (facts.checkpointing != GradientCheckpointing::automatic) return facts.checkpointing;
+  UpdateFacts tried = facts;
+  for (const GradientCheckpointing mode : kModes) {
+    tried.checkpointing = mode;
+    if (estimate_update(tried).peak().bytes <= free_bytes) return mode;
+  }
+  return GradientCheckpointing::full;
+}
+
+Fit fit_update(const UpdateFacts& wish, int64_t accumulation, int64_t free_bytes) {
+  UpdateFacts facts = wish;
+  facts.checkpointing = known_checkpointing(wish, free_bytes);
   Fit fit;
+  fit.checkpointing = facts.checkpointing;
   fit.plan = estimate_update(facts);
   fit.fits = fit.plan.peak().bytes <= free_bytes;
   if (fit.fits) return fit;

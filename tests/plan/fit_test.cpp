@@ -64,6 +64,22 @@ TEST(Fit, NothingChangesWhereThereIsRoom) {
   EXPECT_FALSE(fit_update(facts(), 4, peak - 1).fits);
 }
 
+TEST(Fit, AutoIsTheFirstModeThatFits) {
+  UpdateFacts automatic = facts();
+  automatic.checkpointing = GradientCheckpointing::automatic;
+  for (const GradientCheckpointing mode :
+       {GradientCheckpointing::none, GradientCheckpointing::selective, GradientCheckpointing::full}) {
+    const Fit fit = fit_update(automatic, 4, peak_with(mode));
+    EXPECT_TRUE(fit.fits);
+    EXPECT_EQ(fit.checkpointing, mode);
+    EXPECT_EQ(fit.plan.peak().bytes, peak_with(mode));
+  }
+  const Fit none_does = fit_update(automatic, 4, peak_with(GradientCheckpointing::full) - 1);
+  EXPECT_FALSE(none_does.fits);
+  EXPECT_EQ(none_does.checkpointing, GradientCheckpointing::full);
+  EXPECT_FALSE(none_does.change->checkpointing) << "it is that already";
+}
+
 TEST(Fit, CheckpointingComesFirstThenFewerRowsThenShorterOnes) {
   const int64_t selective = peak_with(GradientCheckpointing::selective), full = peak_with(GradientCheckpointing::full);
   ASSERT_LT(full, selective);

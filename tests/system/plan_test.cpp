@@ -44,7 +44,9 @@ TEST_F(Plan, SaysWhatARunTakesAndWritesNothing) {
 }
 
 TEST_F(Plan, AStatedMemoryThatIsTooLittleEndsWithTheSmallestChange) {
-  const std::vector<std::string> large = {"--set", "train.batch_size=64", "--set", "train.gradient_accumulation_steps=1"};
+  std::vector<std::string> large = {"--set", "train.batch_size=64", "--set", "train.gradient_accumulation_steps=1"};
+  const std::vector<std::string> automatic = large;
+  large.insert(large.end(), {"--set", "train.gradient_checkpointing=none"});
   const int64_t peak = json(large, 0)["memory"]["peak_bytes"].get<int64_t>();
   std::vector<std::string> little = large;
   for (const std::string& word : {std::string("--memory"), std::to_string(peak - 1)}) little.push_back(word);
@@ -60,6 +62,12 @@ TEST_F(Plan, AStatedMemoryThatIsTooLittleEndsWithTheSmallestChange) {
   // What is proposed does fit.
   little.insert(little.end(), {"--set", "train.gradient_checkpointing=selective"});
   EXPECT_TRUE(json(little, 0)["fits"]);
+
+  // `auto` takes it by itself.
+  std::vector<std::string> alone = automatic;
+  alone.insert(alone.end(), {"--memory", std::to_string(peak - 1)});
+  EXPECT_EQ(json(alone, 0)["memory"]["gradient_checkpointing"], "selective");
+  EXPECT_EQ(json(automatic, 0)["memory"]["gradient_checkpointing"], "none");
 }
 
 TEST_F(Plan, NothingHelpsBelowTheWeights) {

@@ -45,7 +45,7 @@ StudentPlan plan_student(const Recipe& recipe);
 void check_cut(const LoadedRecipe& loaded, const Recipe& recipe);
 std::unique_ptr<StudentModel> build_student(const Recipe& recipe, const StudentPlan& plan, const PrecisionPlan& precision,
                                             at::Device device);
-ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec);
+ForwardOptions forward_options(const Recipe& recipe, const ModelSpec& spec, GradientCheckpointing checkpointing);
 
 // A folder's tokenizer, or why it has none: data decides whether one is needed.
 struct FoundTokenizer {

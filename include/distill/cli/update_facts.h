@@ -38,9 +38,11 @@ UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const s
                          const Objective& objective, const PrecisionPlan& precision, const DeviceFacts& device);
 // Bytes that updates may take on the device now, beside what has been loaded already.
 int64_t free_bytes_on(at::Device device);
-// `train`: one warning when an update will hardly fit, with the smallest change. Both models' weights are on the device already,
-// gradients and moments are not. Says nothing of scripts.
-void warn_of_memory(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
-                    const Objective& objective, const PrecisionPlan& precision, at::Device device);
+// `train`: the recipe's mode, or for `auto` the first that lets an update fit; one warning when none will, with the smallest
+// change. Both models' weights are on the device already, gradients and moments are not. Nothing is known of scripts: `auto` is
+// none.
+GradientCheckpointing choose_checkpointing(const Recipe& recipe, const ModelSpec& student,
+                                           const std::optional<ModelSpec>& teacher, const Objective& objective,
+                                           const PrecisionPlan& precision, at::Device device);
 
 }  // namespace distill

@@ -11,6 +11,7 @@
 namespace distill {
 
 struct ForwardOptions;
+enum class Recompute;
 
 class StudentModel {
  public:
@@ -20,6 +21,8 @@ class StudentModel {
   virtual const ModelSpec& spec() const = 0;
   // The tensors themselves, under the names that a checkpoint has; a tied one appears once.
   virtual const std::vector<NamedTensor>& parameters() const = 0;
+  // Keeps the weights' copies in `dtype`, autocast's, between forward passes, where they are the model's own to keep.
+  virtual void keep_casts(at::ScalarType /*dtype*/, Recompute /*recompute*/) {}
 };
 
 }  // namespace distill

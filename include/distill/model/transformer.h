@@ -58,9 +58,9 @@ class Transformer : public StudentModel {
   const std::vector<NamedTensor>& parameters() const override;
   // Turns requires_grad off for parts: `embeddings`, `head`, `norms`, `layers.N`. RecipeError for a word that names nothing.
   void freeze(const std::vector<std::string>& parts);
-  // Keeps the weights' copies in `dtype`, autocast's, between forward passes: the head's always, as the objective needs it after
-  // the forward pass anyway; those of the blocks unless these are recomputed, which frees a block's copies behind it.
-  void keep_casts(at::ScalarType dtype, Recompute recompute);
+  // The head's always, as the objective needs it after the forward pass anyway; those of the blocks unless these are recomputed,
+  // which frees a block's copies behind it.
+  void keep_casts(at::ScalarType dtype, Recompute recompute) override;
 
  private:
   struct Parts;
