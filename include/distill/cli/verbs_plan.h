@@ -14,7 +14,8 @@ struct PlanCommand {
   bool json = false;
 };
 // With `json`: {"device", "precision", "fits",
-//   "memory": {"gradient_checkpointing", "free_bytes", "peak_bytes", "phase", "parts": [{"name", "bytes"}], "phases": [{"phase", "bytes"}], "fits",
+//   "memory": {"gradient_checkpointing", "free_bytes", "peak_bytes", "phase", "parts": [{"name", "bytes"}],
+//              "phases": [{"phase", "bytes"}], "fits",
 //              "change": {"set": {key: value}, "peak_bytes"} | null, "largest_part" (when nothing helps)} | null,
 //   "loading_bytes",
 //   "disk": {"free_bytes", "needed_bytes", "checkpoint_bytes", "checkpoints", "student_bytes", "fits"} | null,
