@@ -51,8 +51,8 @@ std::string settings_text(const Change& change) {
 
 std::string way_out(const Fit& fit) {
   if (fit.change) return settings_text(*fit.change) + " (then " + text_of(fit.change->plan.peak().bytes) + ")";
-  return "nothing of checkpointing, batch and sequence helps: the " + fit.largest.name + " take " + text_of(fit.largest.bytes) +
-         " by themselves";
+  return "none: one row of the shortest sequence still takes " + text_of(fit.smallest_bytes) + ", the " + fit.largest.name +
+         " alone " + text_of(fit.largest.bytes);
 }
 
 std::string recomputes_text(GradientCheckpointing mode) {
@@ -83,8 +83,9 @@ std::string memory_text(const RunPlan& plan) {
 
 std::string disk_text(const DiskPlan& disk) {
   return text_of(disk.needed_bytes()) + " for " + std::to_string(disk.num_checkpoints) + " checkpoints of " +
-         text_of(disk.checkpoint_bytes) + " and the student; " + text_of(disk.free_bytes) +
-         " free: " + (disk.fits() ? "fits" : "DOES NOT FIT, lower train.keep_checkpoints or choose another output");
+         text_of(disk.checkpoint_bytes) + " and the student; " + text_of(disk.free_bytes) + " free" +
+         (disk.held_bytes > 0 ? " and " + text_of(disk.held_bytes) + " of this run there: " : ": ") +
+         (disk.fits() ? "fits" : "DOES NOT FIT, lower train.keep_checkpoints or choose another output");
 }
 
 std::string time_text(const RunPlan& plan) {
@@ -122,9 +123,13 @@ Json json_of(const Fit& fit, int64_t free_bytes) {
 }
 
 Json json_of(const DiskPlan& disk) {
-  return {
-      {"free_bytes", disk.free_bytes},       {"needed_bytes", disk.needed_bytes()}, {"checkpoint_bytes", disk.checkpoint_bytes},
-      {"checkpoints", disk.num_checkpoints}, {"student_bytes", disk.student_bytes}, {"fits", disk.fits()}};
+  return {{"free_bytes", disk.free_bytes},
+          {"held_bytes", disk.held_bytes},
+          {"needed_bytes", disk.needed_bytes()},
+          {"checkpoint_bytes", disk.checkpoint_bytes},
+          {"checkpoints", disk.num_checkpoints},
+          {"student_bytes", disk.student_bytes},
+          {"fits", disk.fits()}};
 }
 
 Json json_of(const MeasuredTime& time, const std::optional<int64_t>& updates) {
@@ -138,7 +143,7 @@ Json json_of(const MeasuredTime& time, const std::optional<int64_t>& updates) {
 std::string shortage_text(const Fit& fit, int64_t free_bytes) {
   const PhaseBytes& peak = fit.plan.peak();
   return "an update may not fit: it takes about " + text_of(peak.bytes) + " " + in_phase(peak.phase) + ", and " +
-         text_of(free_bytes) + " are there. Smallest change that fits: " + way_out(fit);
+         text_of(free_bytes) + " are there. Smallest change that fits: " + way_out(fit) + ".";
 }
 
 std::string plan_text(const RunPlan& plan, const std::string& recipe_file) {

@@ -92,11 +92,19 @@ Recipe without_teacher(Recipe recipe) {
 // The objective on no device: it tells what it needs and what it trains.
 UpdateFacts facts_of_run(const LoadedRecipe& loaded, const Recipe& recipe, const StudentPlan& student,
                          const std::optional<ModelSpec>& teacher, const Target& target) {
-  const int64_t width = teacher ? std::min(student.spec.head_width(), teacher->head_width()) : student.spec.head_width();
+  const int64_t width = teacher ? compared_width(recipe, student.spec, *teacher) : student.spec.head_width();
   const Objective objective = make_objective(loaded, recipe, student.spec, teacher,
                                              {static_cast<uint64_t>(recipe.train.seed), target.precision.master,
                                               target.precision.compute(), at::kMeta, width, !student.spec.causal, open_weights});
   return update_facts(recipe, student.spec, teacher, objective, target.precision, target.facts);
+}
+
+int64_t bytes_in(const fs::path& folder) {
+  int64_t bytes = 0;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != fs::end(entry); entry.increment(error))
+    if (entry->is_regular_file(error)) bytes += static_cast<int64_t>(entry->file_size(error));
+  return bytes;
 }
 
 DiskPlan disk_plan(const Recipe& recipe, const StudentPlan& student, const UpdateFacts& facts) {
@@ -107,6 +115,7 @@ DiskPlan disk_plan(const Recipe& recipe, const StudentPlan& student, const Updat
   disk.num_checkpoints = recipe.train.keep_checkpoints + 1;
   disk.student_bytes = bytes_of_weights(facts.student.spec, size_of(student.save_dtype));
   disk.free_bytes = free_disk_bytes(recipe.output);
+  for (const char* part : {"checkpoints", "student"}) disk.held_bytes += bytes_in(fs::path(recipe.output) / part);
   return disk;
 }
 
@@ -127,9 +136,10 @@ std::optional<MeasuredTime> measured_time(const fs::path& log) {
   std::istringstream text(read_file(log));
   for (std::string line; std::getline(text, line);) {
     const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!event.is_object() || event.value("event", "") != "step" || !event["seconds"].is_number()) continue;
-    seconds.push_back(event["seconds"].get<double>());
-    time.newest_step = event.value("step", int64_t{0});
+    const auto member = [&](const char* name) { return event.is_object() && event.contains(name) ? event[name] : Json(); };
+    if (member("event") != "step" || !member("seconds").is_number() || !member("step").is_number_integer()) continue;
+    seconds.push_back(member("seconds").get<double>());
+    time.newest_step = member("step").get<int64_t>();
   }
   if (seconds.empty()) return std::nullopt;
   if (seconds.size() > kNewest) seconds.erase(seconds.begin(), seconds.end() - kNewest);
@@ -180,6 +190,9 @@ RunPlan make_run_plan(const LoadedRecipe& loaded, const PlanOptions& options) {
   plan.precision = target.precision.text();
   plan.free_is_stated = options.stated_bytes.has_value();
   plan.free_bytes = options.stated_bytes ? *options.stated_bytes : free_bytes_on(*target.here);
+  if (plan.free_bytes == 0 && !plan.free_is_stated)
+    throw RecipeError({"--memory", "the memory to plan for", "none, and this system does not tell what is free",
+                       "Pass --memory \"16 GiB\".", ""});
   if (recipe.student.trust != Trust::torchscript)
     plan_known_student(loaded, recipe, target, plan);
   else

@@ -35,9 +35,10 @@ at::Tensor number_on(const DeviceFacts& device, at::ScalarType dtype) {
 
 LogitsFacts logits_facts(const UpdateParts& parts) {
   LogitsFacts facts;
-  if (!parts.objective.student_needs().logits) return facts;
+  const Objective::WholeNeeds needs = parts.objective.whole_needs();
+  if (!needs.student.logits) return facts;
   const at::ScalarType dtype = parts.precision.compute();
-  const bool reads_teacher = parts.teacher && parts.objective.teacher_needs().logits;
+  const bool reads_teacher = parts.teacher && needs.teacher.logits;
   facts.marks = std::any_of(parts.terms.begin(), parts.terms.end(),
                             [](const TermRecipe& term) { return term.function == TermFunction::uld; });
   facts.vocab = parts.student.head_width();
@@ -88,8 +89,9 @@ DeviceFacts facts_of(at::Device device) { return {device.is_cuda(), device.is_cu
 UpdateFacts update_facts(const UpdateParts& parts) {
   const at::ScalarType compute = parts.precision.compute();
   UpdateFacts facts;
-  facts.student = model_facts(parts.student, parts.precision.master, parts.objective.student_needs());
-  if (parts.teacher) facts.teacher = model_facts(*parts.teacher, parts.teacher_dtype, parts.objective.teacher_needs());
+  const Objective::WholeNeeds needs = parts.objective.whole_needs();
+  facts.student = model_facts(parts.student, parts.precision.master, needs.student);
+  if (parts.teacher) facts.teacher = model_facts(*parts.teacher, parts.teacher_dtype, needs.teacher);
   facts.master_bytes = size_of(parts.precision.master);
   facts.compute_bytes = size_of(compute);
   facts.on_gpu = parts.device.is_gpu;
@@ -124,6 +126,13 @@ int64_t kept_rows(const Recipe& recipe, Task task, int64_t rows, int64_t length)
 
 }  // namespace
 
+int64_t compared_width(const Recipe& recipe, const ModelSpec& student, const ModelSpec& teacher) {
+  const bool uld_alone = std::all_of(recipe.objective.begin(), recipe.objective.end(), [](const TermRecipe& term) {
+    return term.function == TermFunction::uld || !is_logits_term(term.function) || !needs_teacher(term);
+  });
+  return uld_alone ? student.head_width() : std::min(student.head_width(), teacher.head_width());
+}
+
 UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
                          const Objective& objective, const PrecisionPlan& precision, const DeviceFacts& device) {
   const bool learns = std::any_of(recipe.objective.begin(), recipe.objective.end(), needs_teacher);
@@ -131,7 +140,7 @@ UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const s
   UpdateParts parts{student, {}, at::kFloat, recipe.objective, objective, 0, precision, device, packed};
   if (teacher) parts.teacher_dtype = teacher_dtype(*recipe.teacher, precision.compute(), !device.is_gpu);
   if (teacher && learns) parts.teacher = teacher;
-  if (teacher) parts.vocabulary_width = std::min(student.head_width(), teacher->head_width());
+  if (teacher) parts.vocabulary_width = compared_width(recipe, student, *teacher);
   UpdateFacts facts = update_facts(parts);
   if (teacher && !learns) facts.idle_teacher_bytes = bytes_of_weights(*teacher, size_of(parts.teacher_dtype));
   facts.rows = *recipe.train.batch_size.value;
@@ -159,7 +168,9 @@ GradientCheckpointing choose_checkpointing(const Recipe& recipe, const ModelSpec
   const UpdateFacts facts = update_facts(recipe, student, teacher, objective, precision, facts_of(device));
   int64_t loaded = bytes_of_weights(student, facts.master_bytes) + facts.idle_teacher_bytes;
   if (facts.teacher) loaded += bytes_of_weights(*teacher, facts.teacher->weight_bytes);
-  const int64_t memory = free_bytes_on(device) + loaded;
+  const int64_t free = free_bytes_on(device);
+  if (free == 0) return is_automatic ? GradientCheckpointing::none : recipe.train.gradient_checkpointing;  // not told
+  const int64_t memory = free + loaded;
   const Fit fit = fit_update(facts, recipe.train.gradient_accumulation_steps, memory);
   if (!fit.fits)
     log::warn(shortage_text(fit, memory));

@@ -108,6 +108,8 @@ void check(const AdamwTensors& one, at::ScalarType dtype) {
                     tensor.strides() == one.weight.strides() && tensor.is_non_overlapping_and_dense(),
                 "adamw: ", tensor.scalar_type(), " ", tensor.sizes(), " with strides ", tensor.strides(), " beside a weight ",
                 one.weight.scalar_type(), " ", one.weight.sizes(), " with strides ", one.weight.strides());
+  TORCH_CHECK(!one.narrow.defined() || (one.narrow.sizes() == one.weight.sizes() && one.narrow.strides() == one.weight.strides()),
+              "adamw: a narrow copy ", one.narrow.sizes(), " beside a weight ", one.weight.sizes());
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "distill/kernels/gemm.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <mutex>
 
+#include "distill/kernels/kept_choice.h"
 #include "distill/tensor/usage.h"
 
 #include "packed_gemm.h"
@@ -83,7 +85,8 @@ Maker measured() {
 Maker decided() {
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
-  if (chosen == Maker::undecided) chosen = can_multiply_packed() ? measured() : Maker::onednn;
+  if (chosen == Maker::undecided)
+    chosen = can_multiply_packed() ? kept_choice(choice_file(at::get_num_threads()), measured, Maker::onednn) : Maker::onednn;
   return chosen;
 }
 
@@ -103,7 +106,12 @@ bool adds_up_wide(const at::Tensor& sum, const at::Tensor& factor) {
 
 }  // namespace
 
-Maker maker() { return chosen; }
+Maker maker() { return chosen == Maker::undecided && !prefers_onednn() ? Maker::aten : chosen.load(); }
+
+bool go_on_with(Maker maker) {
+  if (maker == Maker::undecided || maker == gemm::maker()) return true;
+  return prefers_onednn() && maker != Maker::aten && set_maker(maker);
+}
 
 bool set_maker(Maker maker) {
   if ((maker == Maker::packed && !can_multiply_packed()) || (maker == Maker::onednn && !has_onednn())) return false;

@@ -16,15 +16,32 @@ inline Floats load(const float* from) { return *reinterpret_cast<const AnyFloats
 inline void store(float* to, Floats values) { *reinterpret_cast<AnyFloats*>(to) = values; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// The lower, or upper, halves of two vectors, number by number in turn.
+#ifdef __clang__
+inline Floats interleave_low(Floats a, Floats b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+inline Floats interleave_high(Floats a, Floats b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#else
+typedef int32_t Places __attribute__((vector_size(kWidth * 4)));
+inline Floats interleave_low(Floats a, Floats b) {
+  return __builtin_shuffle(a, b, Places{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+}
+inline Floats interleave_high(Floats a, Floats b) {
+  return __builtin_shuffle(a, b, Places{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31});
+}
+#endif
+
 // Sixteen vectors become their columns: interleaving each with the one eight further on, four times.
 inline void transpose(Floats (&lines)[kWidth]) {
   for (int stage = 0; stage < 4; ++stage) {
     Floats mixed[kWidth];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
-      mixed[2 * i] = __builtin_shufflevector(lines[i], lines[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      mixed[2 * i + 1] =
-          __builtin_shufflevector(lines[i], lines[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      mixed[2 * i] = interleave_low(lines[i], lines[i + 8]);
+      mixed[2 * i + 1] = interleave_high(lines[i], lines[i + 8]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kWidth; ++i) lines[i] = mixed[i];

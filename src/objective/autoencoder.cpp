@@ -290,6 +290,7 @@ ExaminedAutoencoder examine_autoencoder(const SaeRecipe& recipe, const TensorSou
 Autoencoder read_autoencoder(const AutoencoderPlan& plan, const TensorSource& file, const at::TensorOptions& options) {
   const auto read = [&](std::optional<size_t> place) {
     if (!place) return at::Tensor();
+    if (options.device().is_meta()) return at::empty(file.tensors()[*place].shape, options);  // sizes alone are asked for
     at::Tensor tensor = file.read(*place, options.dtype().toScalarType(), options.device());
     if (!at::isfinite(tensor).all().item<bool>())
       throw InputError({file.where(), "finite values", "`" + file.tensors()[*place].name + "` with NaN or infinity",

@@ -109,6 +109,10 @@ void LogitsTerms::set(const std::vector<double>& weights, const std::vector<doub
     divergence_ = std::make_unique<LinearDivergence>(std::move(active));
 }
 
+bool LogitsTerms::may_read_teacher() const {
+  return std::any_of(terms_.begin(), terms_.end(), [](const Term& term) { return term.facts->reads_teacher(); });
+}
+
 void LogitsTerms::backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
                            const UpdateCounts& counts, const at::Tensor& loss_scale, const at::Tensor& values, Roots& roots) {
   if (places_.empty() || batch.num_kept == 0) return;

@@ -37,6 +37,9 @@ class LogitsTerms {
   // Of the terms that take part.
   bool reads_teacher() const { return reads_teacher_; }
   bool any() const { return !places_.empty(); }
+  // Of all terms, those too that do not count now.
+  bool may_count() const { return !terms_.empty(); }
+  bool may_read_teacher() const;
 
   // Raw values go to values[index]. Gradients of the head go to their buffers, that of the final hidden states becomes a root.
   // Under two tokenizers (TokenBatch::teacher) uld is a sum over the paired positions divided by those of the whole update, and

@@ -112,6 +112,14 @@ void Objective::select(std::optional<size_t> term) {
   parts.features->add_needs(parts.selected, parts.student_needs, parts.teacher_needs);
 }
 
+Objective::WholeNeeds Objective::whole_needs() const {
+  WholeNeeds needs;
+  needs.student.logits = parts_->logits->may_count();
+  needs.teacher.logits = parts_->logits->may_read_teacher();
+  parts_->features->add_needs(std::vector<double>(parts_->terms.size(), 1), needs.student, needs.teacher);
+  return needs;
+}
+
 at::Tensor Objective::backward(const ForwardOutput& student, const ForwardOutput* teacher, const TokenBatch& batch,
                                const UpdateCounts& counts, const at::Tensor& loss_scale) {
   Parts& parts = *parts_;

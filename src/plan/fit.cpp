@@ -10,8 +10,11 @@ constexpr int64_t kShortest = 16;  // tokens; nobody trains on less
 constexpr GradientCheckpointing kModes[] = {GradientCheckpointing::none, GradientCheckpointing::selective,
                                             GradientCheckpointing::full};
 
-// This one and those that keep less.
-std::vector<GradientCheckpointing> modes_from(GradientCheckpointing first) {
+// This one and those that keep less. On a CPU this one alone: what recomputation lets go of is scattered over the heap, and the
+// process stays as large as before (measured: 5.0 GB with whole blocks recomputed, 5.3 GB with none, where tensors need 2.1
+// and 4.1).
+std::vector<GradientCheckpointing> modes_from(GradientCheckpointing first, bool on_gpu) {
+  if (!on_gpu) return {first};
   return {std::find(std::begin(kModes), std::end(kModes), first), std::end(kModes)};
 }
 
@@ -65,12 +68,13 @@ std::vector<std::pair<std::string, std::string>> Change::settings() const {
 
 GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes) {
   if (facts.checkpointing != GradientCheckpointing::automatic) return facts.checkpointing;
+  const std::vector<GradientCheckpointing> modes = modes_from(GradientCheckpointing::none, facts.on_gpu);
   UpdateFacts tried = facts;
-  for (const GradientCheckpointing mode : kModes) {
+  for (const GradientCheckpointing mode : modes) {
     tried.checkpointing = mode;
     if (estimate_update(tried).peak().bytes <= free_bytes) return mode;
   }
-  return GradientCheckpointing::full;
+  return modes.back();
 }
 
 Fit fit_update(const UpdateFacts& wish, int64_t accumulation, int64_t free_bytes) {
@@ -81,12 +85,13 @@ Fit fit_update(const UpdateFacts& wish, int64_t accumulation, int64_t free_bytes
   fit.plan = estimate_update(facts);
   fit.fits = fit.plan.peak().bytes <= free_bytes;
   if (fit.fits) return fit;
-  for (int64_t length = facts.length; length >= std::min(facts.length, kShortest); length /= 2)
+  for (int64_t length = facts.length; length >= std::max<int64_t>(1, std::min(facts.length, kShortest)); length /= 2)
     for (const int64_t rows : divisors(facts.rows))
-      for (const GradientCheckpointing mode : modes_from(facts.checkpointing)) {
+      for (const GradientCheckpointing mode : modes_from(facts.checkpointing, facts.on_gpu)) {
         const UpdateFacts other = changed(facts, mode, rows, length);
         MemoryPlan plan = estimate_update(other);
         fit.largest = largest_part(plan);  // the last one is that of the smallest update
+        fit.smallest_bytes = plan.peak().bytes;
         if (plan.peak().bytes > free_bytes) continue;
         fit.change = difference(facts, other, accumulation, std::move(plan));
         return fit;

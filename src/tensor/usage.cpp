@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <sys/resource.h>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
@@ -53,6 +54,7 @@ uint64_t peak_device_bytes(at::Device device) {
 
 uint64_t free_device_bytes(at::Device device) {
   if (device.is_cpu()) return 0;
+  at::globalContext().lazyInitDevice(device.type());  // nothing may have been placed there yet
   auto* allocator = c10::getDeviceAllocator(device.type());
   const auto stats = allocator->getDeviceStats(device.index());
   const auto cached = static_cast<uint64_t>(stats.reserved_bytes[0].current - stats.allocated_bytes[0].current);

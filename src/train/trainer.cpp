@@ -67,10 +67,10 @@ Trainer::Trainer(StepParts parts, UpdateStream& stream, const Schedule& schedule
 namespace {
 
 // The bits of an uninterrupted run come from the same products.
-void go_on_with(gemm::Maker maker) {
-  if (maker == gemm::Maker::undecided || gemm::set_maker(maker)) return;
+void keep_products(gemm::Maker maker) {
+  if (gemm::go_on_with(maker)) return;
   log::warn("large products were made by " + std::string(enum_name(maker)) +
-            " so far, which cannot be used on this CPU: same data and updates, last bits may differ");
+            " so far, and are made otherwise on this CPU: same data and updates, last bits may differ");
 }
 
 }  // namespace
@@ -96,7 +96,7 @@ bool Trainer::resume() {
   const auto training = open_safetensors(checkpoint->path / "optimizer.safetensors");
   restore_tensors(training_tensors(parts_), *training);
   parts_.scaler.restore(saved.scaler);
-  go_on_with(saved.products);
+  keep_products(saved.products);
   saved.num_threads = state_.num_threads;
   saved.data_fingerprint = state_.data_fingerprint;
   state_ = saved;

@@ -1,4 +1,5 @@
 // The program on the device, as a user runs it: bit-equal runs, a kill in the middle, memory that runs out.
+#include <cmath>
 #include <csignal>
 
 #include "distill/checkpoint/safetensors.h"
@@ -65,6 +66,15 @@ TEST_F(GpuRuns, DeterministicRunsAndARunKilledInTheMiddleEndWithTheSameBits_CUDA
                found = logged_steps(place_, "runs/" + name + "_killed");
     for (const auto& [step, event] : expected) EXPECT_EQ(found.at(step)["loss"], event["loss"]) << step;
   }
+}
+
+TEST_F(GpuRuns, PlanSaysWhatIsFreeBeforeAnythingIsThere_CUDA) {
+  place_.write("tiny.yaml", tiny_recipe("runs/planned"));
+  const Outcome outcome = place_.run({"plan", "tiny.yaml", "--device", device(), "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json plan = Json::parse(outcome.out);
+  EXPECT_GT(plan["memory"]["free_bytes"].get<int64_t>(), int64_t{1} << 30);
+  figure("free_gib", std::round(plan["memory"]["free_bytes"].get<double>() / (int64_t{1} << 30)));
 }
 
 TEST_F(GpuRuns, MemoryThatRunsOutIsNamedWithTheNextStep_CUDA) {

@@ -2,11 +2,18 @@
 #include "distill/kernels/gemm.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "distill/kernels/kept_choice.h"
+
 using namespace distill;
+using gemm::Maker;
 
 namespace {
 
@@ -157,16 +164,53 @@ TEST(PackedGemm, HandsNotANumberOn) {
   EXPECT_EQ(out.isnan().sum().item<int64_t>(), 512);
 }
 
+TEST(GemmMaker, IsMeasuredOnceForAMachine) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("choice_" + std::to_string(getpid())),
+                              file = folder / "below" / "products";
+  int measured = 0;
+  const auto measure = [&] { return ++measured, Maker::packed; };
+  EXPECT_EQ(gemm::kept_choice(file, measure, Maker::onednn), Maker::packed);
+  EXPECT_EQ(gemm::kept_choice(file, measure, Maker::onednn), Maker::packed);
+  EXPECT_EQ(measured, 1);
+  std::ofstream(file) << "noise";
+  EXPECT_EQ(gemm::kept_choice(file, measure, Maker::onednn), Maker::packed);
+  EXPECT_EQ(measured, 2);
+  // Another process was first.
+  std::filesystem::remove(file);
+  const auto late = [&] {
+    std::ofstream(file) << "onednn";
+    return Maker::packed;
+  };
+  EXPECT_EQ(gemm::kept_choice(file, late, Maker::aten), Maker::onednn);
+  // Where nothing can be kept, nothing is measured.
+  EXPECT_EQ(gemm::kept_choice("/proc/nowhere/products", measure, Maker::onednn), Maker::onednn);
+  EXPECT_EQ(gemm::kept_choice({}, measure, Maker::onednn), Maker::onednn);
+  EXPECT_EQ(measured, 2);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(GemmMaker, ARunGoesOnWithItsOwnWhereThatMakesProductsHereToo) {
+  const MadeBy anyone(Maker::undecided);
+  EXPECT_TRUE(gemm::go_on_with(Maker::undecided));
+  if (__builtin_cpu_is("intel")) {
+    EXPECT_TRUE(gemm::go_on_with(Maker::aten));
+    EXPECT_FALSE(gemm::go_on_with(Maker::packed));
+    EXPECT_EQ(gemm::maker(), Maker::aten);
+  } else {
+    EXPECT_FALSE(gemm::go_on_with(Maker::aten));
+    EXPECT_EQ(gemm::go_on_with(Maker::onednn), gemm::maker() == Maker::onednn);
+  }
+}
+
 TEST(GemmMaker, IsDecidedByTheFirstLargeProductAndKeptAfterwards) {
   const MadeBy anyone(gemm::Maker::undecided);
   const at::Tensor a = at::randn({256, 512}), b = at::randn({512, 512}), out = at::empty({256, 512});
   gemm::mm_out(at::empty({2, 2}), at::ones({2, 2}), at::ones({2, 2}));
-  EXPECT_EQ(gemm::maker(), gemm::Maker::undecided);
+  const bool is_intel = __builtin_cpu_is("intel");  // has no choice to make
+  EXPECT_EQ(gemm::maker(), is_intel ? Maker::aten : Maker::undecided);
   gemm::mm_out(out, a, b);
-  // Intel's CPUs have no choice to make.
-  if (!__builtin_cpu_is("intel")) {
-    EXPECT_NE(gemm::maker(), gemm::Maker::undecided);
-  }
+  EXPECT_EQ(gemm::maker() == Maker::aten, is_intel);
+  EXPECT_NE(gemm::maker(), Maker::undecided);
   const at::Tensor again = at::empty_like(out);
   gemm::mm_out(again, a, b);
   EXPECT_TRUE(at::equal(out, again));

@@ -25,6 +25,7 @@ UpdateFacts facts() {
   UpdateFacts facts;
   facts.student.spec = small_llama(64, 6);
   facts.teacher = ModelFacts{small_llama(128, 4), 4, {}, {}, {}};
+  facts.on_gpu = true;
   facts.rows = 12;
   facts.length = 256;
   facts.kept_rows = 12 * 255;
@@ -78,6 +79,18 @@ TEST(Fit, AutoIsTheFirstModeThatFits) {
   EXPECT_FALSE(none_does.fits);
   EXPECT_EQ(none_does.checkpointing, GradientCheckpointing::full);
   EXPECT_FALSE(none_does.change->checkpointing) << "it is that already";
+}
+
+TEST(Fit, OnACpuRecomputationIsNotProposed) {
+  UpdateFacts on_cpu = facts();
+  on_cpu.on_gpu = false;
+  on_cpu.checkpointing = GradientCheckpointing::automatic;
+  const Fit fit = fit_update(on_cpu, 4, peak_with(GradientCheckpointing::full) - kGpuLibraryBytes);
+  EXPECT_FALSE(fit.fits);
+  EXPECT_EQ(fit.checkpointing, GradientCheckpointing::none);
+  ASSERT_TRUE(fit.change);
+  EXPECT_FALSE(fit.change->checkpointing);
+  EXPECT_TRUE(fit.change->batch_size);
 }
 
 TEST(Fit, CheckpointingComesFirstThenFewerRowsThenShorterOnes) {

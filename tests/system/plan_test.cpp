@@ -44,36 +44,32 @@ TEST_F(Plan, SaysWhatARunTakesAndWritesNothing) {
 }
 
 TEST_F(Plan, AStatedMemoryThatIsTooLittleEndsWithTheSmallestChange) {
-  std::vector<std::string> large = {"--set", "train.batch_size=64", "--set", "train.gradient_accumulation_steps=1"};
-  const std::vector<std::string> automatic = large;
-  large.insert(large.end(), {"--set", "train.gradient_checkpointing=none"});
-  const int64_t peak = json(large, 0)["memory"]["peak_bytes"].get<int64_t>();
-  std::vector<std::string> little = large;
-  for (const std::string& word : {std::string("--memory"), std::to_string(peak - 1)}) little.push_back(word);
-  const Json found = json(little, 1);
+  const auto with = [](const std::string& checkpointing, int64_t memory) -> std::vector<std::string> {
+    return {"--device", "cuda",
+            "--set",    "train.batch_size=64",
+            "--set",    "train.gradient_checkpointing=" + checkpointing,
+            "--memory", std::to_string(memory)};
+  };
+  const int64_t peak = json(with("none", int64_t{64} << 30), 0)["memory"]["peak_bytes"].get<int64_t>();
+  const Json found = json(with("none", peak - 1), 1);
   EXPECT_FALSE(found["fits"]);
   EXPECT_EQ(found["memory"]["free_bytes"], peak - 1);
   EXPECT_EQ(found["memory"]["change"]["set"]["train.gradient_checkpointing"], "selective");
   EXPECT_LT(found["memory"]["change"]["peak_bytes"], peak);
-  const Outcome text = plan(little);
+  const Outcome text = plan(with("none", peak - 1));
   EXPECT_THAT(text.out, HasSubstr("DOES NOT FIT"));
   EXPECT_THAT(text.out, HasSubstr("train.gradient_checkpointing: selective"));
-
-  // What is proposed does fit.
-  little.insert(little.end(), {"--set", "train.gradient_checkpointing=selective"});
-  EXPECT_TRUE(json(little, 0)["fits"]);
-
-  // `auto` takes it by itself.
-  std::vector<std::string> alone = automatic;
-  alone.insert(alone.end(), {"--memory", std::to_string(peak - 1)});
-  EXPECT_EQ(json(alone, 0)["memory"]["gradient_checkpointing"], "selective");
-  EXPECT_EQ(json(automatic, 0)["memory"]["gradient_checkpointing"], "none");
+  // What is proposed does fit, and `auto` takes it by itself.
+  EXPECT_TRUE(json(with("selective", peak - 1), 0)["fits"]);
+  EXPECT_EQ(json(with("auto", peak - 1), 0)["memory"]["gradient_checkpointing"], "selective");
+  EXPECT_EQ(json(with("auto", peak), 0)["memory"]["gradient_checkpointing"], "none");
 }
 
 TEST_F(Plan, NothingHelpsBelowTheWeights) {
   const Json found = json({"--memory", "1 KiB"}, 1);
   EXPECT_TRUE(found["memory"]["change"].is_null());
   EXPECT_THAT(found["memory"]["largest_part"].get<std::string>(), Not(testing::IsEmpty()));
+  EXPECT_THAT(plan({"--memory", "1 KiB"}).out, HasSubstr("none: one row of the shortest sequence still takes"));
   EXPECT_EQ(plan({"--memory", "much"}).exit_code, 2);
 }
 

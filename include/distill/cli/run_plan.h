@@ -20,8 +20,9 @@ struct DiskPlan {
   int64_t checkpoint_bytes = 0, num_checkpoints = 0;  // that are there at once: those that stay, and a new one
   int64_t student_bytes = 0;
   int64_t free_bytes = 0;
+  int64_t held_bytes = 0;  // by checkpoints and a student of this run that are there already
   int64_t needed_bytes() const { return checkpoint_bytes * num_checkpoints + student_bytes; }
-  bool fits() const { return needed_bytes() <= free_bytes; }
+  bool fits() const { return needed_bytes() <= free_bytes + held_bytes; }
 };
 
 struct MeasuredTime {
@@ -44,7 +45,7 @@ struct RunPlan {
   bool fits() const { return (!memory || memory->fits) && (!disk || disk->fits()); }
 };
 
-// Reads config.json files and headers of weights. RecipeError, InputError and DeviceError as `train` would throw them.
+// Reads config.json files and headers of weights; no tokenizer and no data, whose mistakes `train` finds.
 RunPlan make_run_plan(const LoadedRecipe& loaded, const PlanOptions& options);
 std::string plan_text(const RunPlan& plan, const std::string& recipe_file);
 // A sentence: what an update takes, what is free, and the smallest change that fits.

@@ -36,7 +36,9 @@ UpdateFacts update_facts(const UpdateParts& parts);
 // The same of a recipe's run: full rows, and labels for all of their tokens.
 UpdateFacts update_facts(const Recipe& recipe, const ModelSpec& student, const std::optional<ModelSpec>& teacher,
                          const Objective& objective, const PrecisionPlan& precision, const DeviceFacts& device);
-// Bytes that updates may take on the device now, beside what has been loaded already.
+// Ids that logits terms compare: those that both models have, or each side's own where uld alone reads both.
+int64_t compared_width(const Recipe& recipe, const ModelSpec& student, const ModelSpec& teacher);
+// Bytes that updates may take on the device now, beside what has been loaded already; 0 when the system does not tell.
 int64_t free_bytes_on(at::Device device);
 // `train`: the recipe's mode, or for `auto` the first that lets an update fit; one warning when none will, with the smallest
 // change. Both models' weights are on the device already, gradients and moments are not. Nothing is known of scripts: `auto` is

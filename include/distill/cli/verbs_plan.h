@@ -18,7 +18,7 @@ struct PlanCommand {
 //              "phases": [{"phase", "bytes"}], "fits",
 //              "change": {"set": {key: value}, "peak_bytes"} | null, "largest_part" (when nothing helps)} | null,
 //   "loading_bytes",
-//   "disk": {"free_bytes", "needed_bytes", "checkpoint_bytes", "checkpoints", "student_bytes", "fits"} | null,
+//   "disk": {"free_bytes", "held_bytes", "needed_bytes", "checkpoint_bytes", "checkpoints", "student_bytes", "fits"} | null,
 //   "updates" | null, "flops_per_update" | null,
 //   "time": {"seconds_per_update", "measured_updates", "seconds_left" | null} | null, "not_counted": [..]}.
 // What a script as teacher or student takes is null or left out, and named in "not_counted".

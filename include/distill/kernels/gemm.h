@@ -9,13 +9,14 @@
 
 namespace distill::gemm {
 
-// Who makes large float32 products on this CPU. Where nobody is known to be the fastest, the first large product measures them,
-// which takes a tenth of a second; so one run may round otherwise than the next, and whoever wants the same bits again notes the
-// answer and sets it.
+// Who makes large float32 products on this CPU. Where nobody is known to be the fastest, the first large product on a machine
+// measures them, which takes a tenth of a second; the answer is kept in the user's cache folder, so that all runs round alike.
 enum class Maker { undecided, aten, onednn, packed };
 Maker maker();
 // False, and nothing changes, where this CPU or LibTorch cannot.
 bool set_maker(Maker maker);
+// The same for what a run began with, perhaps on another machine: false where others make the products here.
+bool go_on_with(Maker maker);
 
 // out_NM = a_NK b_KM. Same types on all three.
 void mm_out(const at::Tensor& out_NM, const at::Tensor& a_NK, const at::Tensor& b_KM);

@@ -57,6 +57,11 @@ class Objective {
   // Of the terms that count now: a weight that has moved to 0 asks for nothing.
   const Needs& student_needs() const;
   const Needs& teacher_needs() const;             // empty: no teacher is read
+  // Of all terms together, whenever their weights count: what an update needs at most.
+  struct WholeNeeds {
+    Needs student, teacher;
+  };
+  WholeNeeds whole_needs() const;
   const std::vector<std::string>& names() const;  // of the terms in the log, in recipe order
   // Weights and temperatures that move take their values of update `update` (counted from 1) of `total_updates`. A pure function
   // of both: nothing of it is state. A new objective stands at the first of one.

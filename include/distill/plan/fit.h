@@ -24,15 +24,16 @@ struct Fit {
   MemoryPlan plan;
   bool fits = false;
   std::optional<Change> change;  // when it does not, and something helps
-  MemoryPart largest;            // when nothing helps: the largest part of the smallest update
+  MemoryPart largest;            // when nothing helps: the largest part of the smallest update,
+  int64_t smallest_bytes = 0;    // and the peak of this one
 };
 
-// What `auto` means where this much is free: the first of none, selective and full that fits, and full where none does. Any other
-// mode is itself.
+// What `auto` means where this much is free: on a GPU the first of none, selective and full that fits, and full where none does;
+// on a CPU none. Any other mode is itself.
 GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes);
 
-// Tried in this order, each held against the same estimate: more checkpointing; fewer rows at a time with more accumulation,
-// which makes the same updates; shorter sequences. `accumulation`: the recipe's gradient_accumulation_steps.
+// Tried in this order, each held against the same estimate: more checkpointing (on a GPU); fewer rows at a time with more
+// accumulation, which makes the same updates; shorter sequences. `accumulation`: the recipe's gradient_accumulation_steps.
 Fit fit_update(const UpdateFacts& facts, int64_t accumulation, int64_t free_bytes);
 
 }  // namespace distill

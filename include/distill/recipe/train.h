@@ -53,9 +53,8 @@ struct TrainRecipe {
     v(&TrainRecipe::precision, "precision",
       "auto: float32 on a CPU, bfloat16 on sm_80 and newer, float16 with loss scaling on sm_75");
     v(&TrainRecipe::gradient_checkpointing, "gradient_checkpointing",
-      "recompute activations in the backward pass: none, selective (the cheap ones), full (whole blocks); auto: the first of "
-      "these "
-      "that fits into the memory that is free, as `distill plan` counts it")
+      "recompute activations in the backward pass: none, selective (the cheap ones), full (whole blocks), "
+      "or auto: the first of these that fits into a GPU's free memory, as `distill plan` counts it; none on a CPU")
         .may_change();
     v(&TrainRecipe::device, "device", "auto, cpu, cuda or cuda:N").may_change();
     v(&TrainRecipe::seed, "seed", "key of the data order, of dropout and of fresh weights").min(0);
