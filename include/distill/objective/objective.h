@@ -56,7 +56,7 @@ class Objective {
 
   // Of the terms that count now: a weight that has moved to 0 asks for nothing.
   const Needs& student_needs() const;
-  const Needs& teacher_needs() const;             // empty: no teacher is read
+  const Needs& teacher_needs() const;  // empty: no teacher is read
   // Of all terms together, whenever their weights count: what an update needs at most.
   struct WholeNeeds {
     Needs student, teacher;
