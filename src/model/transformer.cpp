@@ -60,10 +60,12 @@ Transformer Transformer::initialise(const ModelSpec& spec, uint64_t seed, const 
   return from_weights(spec, fresh_weights(spec, seed, options));
 }
 
-Transformer Transformer::from_weights(const ModelSpec& spec, const WeightMap& weights) {
+Transformer Transformer::from_weights(const ModelSpec& spec, const WeightMap& given) {
   auto parts = std::make_unique<Parts>();
   parts->spec = spec;
-  parts->weights = weights;
+  parts->weights = given;
+  parts->weights.make_casts();
+  const WeightMap& weights = parts->weights;
   parts->embedding_VD = weights.get("embedding.weight");
   parts->position_embedding_PD = weights.get_or_none("position_embedding.weight");
   parts->token_type_embedding_SD = weights.get_or_none("token_type_embedding.weight");

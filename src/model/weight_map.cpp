@@ -24,7 +24,10 @@ void WeightMap::add(WeightRow row, at::Tensor tensor) {
   index_[row.ours] = rows_.size();
   rows_.push_back(std::move(row));
   tensors_.push_back(std::move(tensor));
-  kept_.push_back(std::make_shared<KeptCast>());
+}
+
+void WeightMap::make_casts() {
+  while (kept_.size() < rows_.size()) kept_.push_back(std::make_shared<KeptCast>());
 }
 
 size_t WeightMap::place_of(const std::string& ours) const {
@@ -34,7 +37,7 @@ size_t WeightMap::place_of(const std::string& ours) const {
 }
 
 const at::Tensor& WeightMap::get(const std::string& ours) const { return tensors_[place_of(ours)]; }
-const std::shared_ptr<KeptCast>& WeightMap::kept(const std::string& ours) const { return kept_[place_of(ours)]; }
+const std::shared_ptr<KeptCast>& WeightMap::kept(const std::string& ours) const { return kept_.at(place_of(ours)); }
 
 at::Tensor WeightMap::get_or_none(const std::string& ours) const {
   const auto found = index_.find(ours);

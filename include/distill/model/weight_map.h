@@ -27,8 +27,10 @@ class WeightMap {
   const WeightRow* row_or_none(const std::string& ours) const;
   const std::vector<WeightRow>& rows() const { return rows_; }
   const at::Tensor& tensor(size_t index) const { return tensors_[index]; }
-  // Of the weight: keeps nothing until it is told to.
-  const std::shared_ptr<KeptCast>& kept(size_t index) const { return kept_[index]; }
+  // A place for a copy of each weight, which keeps nothing until it is told to. Made when all weights are there: small blocks
+  // between large ones that come and go while these are read would scatter the heap.
+  void make_casts();
+  const std::shared_ptr<KeptCast>& kept(size_t index) const { return kept_.at(index); }
   const std::shared_ptr<KeptCast>& kept(const std::string& ours) const;
 
  private:
