@@ -16,7 +16,8 @@ namespace {
 std::optional<Maker> read_choice(const fs::path& file) {
   std::string word;
   std::ifstream(file) >> word;
-  return enum_value<Maker>(word);
+  const auto maker = enum_value<Maker>(word);
+  return maker == Maker::undecided ? std::nullopt : maker;
 }
 
 // Whether there is a file with a whole word afterwards, ours or another process's.

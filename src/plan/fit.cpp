@@ -54,6 +54,18 @@ MemoryPart largest_part(const MemoryPlan& plan) {
                            [](const MemoryPart& a, const MemoryPart& b) { return a.bytes < b.bytes; });
 }
 
+// What `auto` means where this much is free.
+GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes) {
+  if (facts.checkpointing != GradientCheckpointing::automatic) return facts.checkpointing;
+  const std::vector<GradientCheckpointing> modes = modes_from(GradientCheckpointing::none, facts.on_gpu);
+  UpdateFacts tried = facts;
+  for (const GradientCheckpointing mode : modes) {
+    tried.checkpointing = mode;
+    if (estimate_update(tried).peak().bytes <= free_bytes) return mode;
+  }
+  return modes.back();
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> Change::settings() const {
@@ -64,17 +76,6 @@ std::vector<std::pair<std::string, std::string>> Change::settings() const {
     settings.emplace_back("train.gradient_accumulation_steps", std::to_string(*gradient_accumulation_steps));
   if (sequence_length) settings.emplace_back("data.sequence_length", std::to_string(*sequence_length));
   return settings;
-}
-
-GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes) {
-  if (facts.checkpointing != GradientCheckpointing::automatic) return facts.checkpointing;
-  const std::vector<GradientCheckpointing> modes = modes_from(GradientCheckpointing::none, facts.on_gpu);
-  UpdateFacts tried = facts;
-  for (const GradientCheckpointing mode : modes) {
-    tried.checkpointing = mode;
-    if (estimate_update(tried).peak().bytes <= free_bytes) return mode;
-  }
-  return modes.back();
 }
 
 Fit fit_update(const UpdateFacts& wish, int64_t accumulation, int64_t free_bytes) {

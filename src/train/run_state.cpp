@@ -28,8 +28,8 @@ namespace {
 
 gemm::Maker products_of(const std::string& word, const std::string& where) {
   if (const auto maker = enum_value<gemm::Maker>(word)) return *maker;
-  throw InputError(
-      {where + ": products", "undecided, aten, onednn or packed", word, "The file was changed, or is of a later version.", ""});
+  throw InputError({where + ": products", "undecided, aten, onednn or packed", word,
+                    "Remove this checkpoint's folder to go on from the one before, or use the version that wrote it.", ""});
 }
 
 }  // namespace

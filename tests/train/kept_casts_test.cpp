@@ -10,32 +10,19 @@
 
 #include "distill/teacher/live.h"
 #include "distill/tensor/kept_cast.h"
-#include "distill/train/step.h"
 
 #include "kernels/allocation_watch.h"
-#include "model/support.h"
-#include "train/run_fixture.h"
+#include "train/small_updates.h"
 
 namespace distill {
 namespace {
-
-using testing_model::make_batch;
-using testing_model::random_document;
-
-Transformer tiny(int64_t hidden, at::ScalarType dtype, bool trainable) {
-  return Transformer::initialise(read_spec(tiny_config(hidden, 3), "tiny"), 3, {dtype, at::kCPU, trainable});
-}
-
-ModelShape shape(const ModelSpec& spec) {
-  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
-}
 
 // Updates of two micro-batches in 16-bit products.
 class Updates {
  public:
   Updates(at::ScalarType dtype, Recompute recompute, bool keeps)
-      : teacher_(tiny(48, dtype, false)),
-        objective_({TermRecipe{}}, shape(student_.spec()), shape(teacher_.spec()),
+      : teacher_(tiny_model(48, 3, dtype, false)),
+        objective_({TermRecipe{}}, shape_of(student_.spec()), shape_of(teacher_.spec()),
                    {7, at::kFloat, dtype, at::kCPU, kTestVocabulary, false}),
         optimizer_({}, student_.parameters()),
         scaler_({.enabled = dtype == at::kHalf}, at::kCPU),
@@ -46,21 +33,12 @@ class Updates {
     if (keeps) student_.keep_casts(dtype, recompute);
   }
 
-  at::Tensor run(int64_t number) const {
-    Update update;
-    update.index = number - 1;
-    for (uint64_t copy = 0; copy < 2; ++copy) {
-      update.micro_batches.push_back(make_batch({{random_document(9, kTestVocabulary, 2 * number + copy)}}));
-      update.kept_tokens += update.micro_batches.back().num_kept;
-      update.input_tokens += update.micro_batches.back().num_tokens;
-    }
-    return *run_step(parts_, update, 1e-2);
-  }
+  at::Tensor run(int64_t number) const { return *run_step(parts_, small_update(number), 1e-2); }
   const std::vector<NamedTensor>& parameters() const { return student_.parameters(); }
   Optimizer& optimizer() { return optimizer_; }
 
  private:
-  Transformer student_ = tiny(32, at::kFloat, true);
+  Transformer student_ = tiny_model(32, 3, at::kFloat, true);
   LiveTeacher teacher_;
   Objective objective_;
   Optimizer optimizer_;

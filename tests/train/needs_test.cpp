@@ -2,18 +2,14 @@
 #include <gmock/gmock.h>
 
 #include "distill/teacher/live.h"
-#include "distill/train/step.h"
 
-#include "model/support.h"
-#include "train/run_fixture.h"
+#include "train/small_updates.h"
 
 namespace distill {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using testing_model::make_batch;
-using testing_model::random_document;
 
 class CountingTeacher : public Teacher {
  public:
@@ -30,14 +26,6 @@ class CountingTeacher : public Teacher {
   LiveTeacher live_;
 };
 
-Transformer tiny(int64_t hidden, int64_t layers, bool trainable) {
-  return Transformer::initialise(read_spec(tiny_config(hidden, layers), "tiny"), 3, {at::kFloat, at::kCPU, trainable});
-}
-
-ModelShape shape(const ModelSpec& spec) {
-  return {spec.num_layers, spec.hidden_size, spec.num_heads, spec.head_width(), spec.head_size};
-}
-
 TermRecipe term(TermFunction function, Ramp weight) {
   TermRecipe recipe;
   recipe.function = function;
@@ -49,25 +37,18 @@ TermRecipe term(TermFunction function, Ramp weight) {
 class Updates {
  public:
   explicit Updates(std::vector<TermRecipe> terms)
-      : objective_(std::move(terms), shape(student_.spec()), shape(teacher_.spec()),
+      : objective_(std::move(terms), shape_of(student_.spec()), shape_of(teacher_.spec()),
                    {7, at::kFloat, at::kFloat, at::kCPU, kTestVocabulary, false}),
         optimizer_({}, student_.parameters()) {}
 
   // The raw terms of update `number` (counted from 1) of 10, and its grad_norm behind them.
   std::vector<double> run(int64_t number, int64_t share_every = 0) {
     teacher_.asked.clear();
-    Update update;
-    update.index = number - 1;
-    for (uint64_t copy = 0; copy < 2; ++copy) {
-      update.micro_batches.push_back(make_batch({{random_document(9, kTestVocabulary, 2 * number + copy)}}));
-      update.kept_tokens += update.micro_batches.back().num_kept;
-      update.input_tokens += update.micro_batches.back().num_tokens;
-    }
     StepParts parts{student_, &teacher_, objective_, optimizer_, scaler_, {}};
     parts.seed = 7;
     parts.gradient_share_every = share_every;
     objective_.start_update(number, 10);
-    const at::Tensor values = *run_step(parts, update, 1e-3);
+    const at::Tensor values = *run_step(parts, small_update(number), 1e-3);
     std::vector<double> figures(values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel());
     return figures;
   }
@@ -75,8 +56,8 @@ class Updates {
   const Objective& objective() const { return objective_; }
 
  private:
-  Transformer student_ = tiny(16, 2, true);
-  CountingTeacher teacher_{tiny(24, 3, false)};
+  Transformer student_ = tiny_model(16, 2, at::kFloat, true);
+  CountingTeacher teacher_{tiny_model(24, 3, at::kFloat, false)};
   Objective objective_;
   Optimizer optimizer_;
   LossScaler scaler_{{.enabled = false}, at::kCPU};

@@ -20,17 +20,15 @@ struct Change {
 };
 
 struct Fit {
-  GradientCheckpointing checkpointing = GradientCheckpointing::none;  // that is planned with: the recipe's, or what `auto` means
+  // That is planned with: the recipe's. `auto` is on a GPU the first of none, selective and full that fits, and full where none
+  // does; on a CPU none.
+  GradientCheckpointing checkpointing = GradientCheckpointing::none;
   MemoryPlan plan;
   bool fits = false;
   std::optional<Change> change;  // when it does not, and something helps
   MemoryPart largest;            // when nothing helps: the largest part of the smallest update,
   int64_t smallest_bytes = 0;    // and the peak of this one
 };
-
-// What `auto` means where this much is free: on a GPU the first of none, selective and full that fits, and full where none does;
-// on a CPU none. Any other mode is itself.
-GradientCheckpointing known_checkpointing(const UpdateFacts& facts, int64_t free_bytes);
 
 // Tried in this order, each held against the same estimate: more checkpointing (on a GPU); fewer rows at a time with more
 // accumulation, which makes the same updates; shorter sequences. `accumulation`: the recipe's gradient_accumulation_steps.
